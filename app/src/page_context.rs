@@ -1,0 +1,87 @@
+//! What a page knows from the request that asked for it.
+
+use apiverse_contract::auth::MeView;
+use apiverse_contract::keys::ApiKeyCreated;
+use apiverse_contract::{FieldError, Problem};
+use chrono::{DateTime, Utc};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Computed once for a request on the server and handed to the browser with the page, so that
+/// hydration sees what the server saw.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct PageSeed {
+    /// The server's clock when the page was made; relative times start from it.
+    pub now: DateTime<Utc>,
+    /// Who is signed in.
+    pub me: Option<MeView>,
+    /// Where consumers reach the gateway, without a trailing slash.
+    pub gateway_base: String,
+    /// The answer to a form that was posted without JavaScript.
+    pub flash: Option<Flash>,
+}
+
+/// What became of a form that was posted as a plain HTML form: the page that answers the post shows
+/// it. It is never stored, so a new key's text passes through one response only.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Flash {
+    /// Name of the form, so that the right one takes it.
+    pub form: String,
+    /// What was typed, without secrets.
+    pub values: Vec<(String, String)>,
+    pub problem: Option<Problem>,
+    /// A key that was just made.
+    pub created: Option<ApiKeyCreated>,
+}
+
+impl Flash {
+    #[must_use]
+    pub fn errors(&self) -> &[FieldError] {
+        self.problem.as_ref().map_or(&[], |problem| &problem.errors)
+    }
+}
+
+/// The page's view of its seed; cheap to copy into closures.
+#[derive(Clone, Copy)]
+pub struct Page {
+    /// Starts at the server's time and then runs with the browser's clock.
+    pub now: RwSignal<DateTime<Utc>>,
+    pub me: RwSignal<Option<MeView>>,
+    gateway_base: StoredValue<String>,
+    flash: StoredValue<Option<Flash>>,
+}
+
+impl Page {
+    #[must_use]
+    pub fn new(seed: PageSeed) -> Self {
+        Self {
+            now: RwSignal::new(seed.now),
+            me: RwSignal::new(seed.me),
+            gateway_base: StoredValue::new(seed.gateway_base),
+            flash: StoredValue::new(seed.flash),
+        }
+    }
+
+    /// The page's context; the listing of routes runs without one.
+    #[must_use]
+    pub fn get() -> Self {
+        use_context::<Self>().unwrap_or_else(|| Self::new(PageSeed::default()))
+    }
+
+    #[must_use]
+    pub fn gateway_base(self) -> String {
+        self.gateway_base.get_value()
+    }
+
+    /// The answer to the form of this name, if this page answers it.
+    #[must_use]
+    pub fn flash(self, form: &str) -> Option<Flash> {
+        self.flash
+            .with_value(|flash| flash.clone().filter(|flash| flash.form == form))
+    }
+
+    /// The answer belongs to the page that was posted to: another page does not show it.
+    pub fn forget_flash(self) {
+        self.flash.set_value(None);
+    }
+}

@@ -1,0 +1,49 @@
+//! Code to read and to copy.
+
+use leptos::prelude::*;
+
+use super::copy::copy_button;
+
+/// A block of code with a copy button in its corner.
+pub fn code_block(text: impl Into<String>, what: &str) -> AnyView {
+    let text = text.into();
+    let copied = text.clone();
+    view! {
+        <div class="group relative">
+            <pre class="code-block pr-11" tabindex="0">{text}</pre>
+            <div class="absolute top-1.5 right-1.5 rounded-md bg-sunken">
+                {copy_button(move || copied.clone(), what)}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// The same with a text that changes.
+pub fn code_block_live(text: Signal<String>, what: &str) -> AnyView {
+    view! {
+        <div class="group relative">
+            <pre class="code-block pr-11" tabindex="0">
+                {move || text.get()}
+            </pre>
+            <div class="absolute top-1.5 right-1.5 rounded-md bg-sunken">
+                {copy_button(move || text.get_untracked(), what)}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// An id or prefix in mono with a copy button.
+pub fn mono_copy(text: impl Into<String>, shown: impl Into<String>, what: &str) -> AnyView {
+    let text = text.into();
+    view! {
+        <span class="inline-flex items-center gap-1">
+            <span class="mono" title=text.clone()>
+                {shown.into()}
+            </span>
+            {copy_button(move || text.clone(), what)}
+        </span>
+    }
+    .into_any()
+}

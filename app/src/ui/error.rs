@@ -1,0 +1,56 @@
+//! What went wrong, what to do, and the id to ask with.
+
+use apiverse_contract::Problem;
+use leptos::prelude::*;
+
+use super::icon::icon;
+use crate::browser;
+use crate::urlencoded::query;
+
+/// A panel in the place of what could not be loaded. The rest of the page stays.
+pub fn error_panel(problem: Problem, retry: impl Fn() + Send + Sync + 'static) -> AnyView {
+    let signed_out = problem.code == "authentication_required";
+    if signed_out {
+        // The session ended while the page was open.
+        Effect::new(|_| browser::go(&format!("/login{}", query(&[("next", &browser::here())]))));
+    }
+    view! {
+        <div class="panel empty" role="alert">
+            <span class="text-bad">{icon(icondata_lu::LuCircleAlert.data)}</span>
+            <h2>{problem.title}</h2>
+            <p>{sentence(&problem.detail)}</p>
+            {request_id(problem.request_id)}
+            <button type="button" class="btn btn-outline btn-sm" on:click=move |_| retry()>
+                "Try again"
+            </button>
+        </div>
+    }
+    .into_any()
+}
+
+/// The id under which the log knows the request.
+pub fn request_id(id: Option<String>) -> AnyView {
+    match id {
+        Some(id) => view! {
+            <p class="help">
+                "Request " <span class="mono">{id}</span>
+            </p>
+        }
+        .into_any(),
+        None => ().into_any(),
+    }
+}
+
+/// Details are lower-case fragments; on a page they are sentences.
+pub fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else {
+        return String::new();
+    };
+    let mut out: String = first.to_uppercase().collect();
+    out.push_str(chars.as_str());
+    if !out.ends_with(['.', '!', '?']) {
+        out.push('.');
+    }
+    out
+}

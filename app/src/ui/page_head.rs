@@ -1,0 +1,48 @@
+//! The head of a page: its one `h1`, where it hangs, and what can be done here.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+/// Title, and actions on the right.
+pub fn page_head(title: &'static str, actions: AnyView) -> AnyView {
+    view! {
+        <Title text=title />
+        <div class="page-head">
+            <h1>{title}</h1>
+            {actions}
+        </div>
+    }
+    .into_any()
+}
+
+/// The same below the second level: a way back stands above the title.
+pub fn page_head_below(
+    parent: (&'static str, &'static str),
+    title: impl Into<String>,
+    beside: AnyView,
+    actions: AnyView,
+) -> AnyView {
+    let (parent_href, parent_name) = parent;
+    let title = title.into();
+    view! {
+        <Title text=title.clone() />
+        <div>
+            <nav aria-label="Breadcrumb" class="text-sm text-muted">
+                <ol class="flex gap-1.5">
+                    <li>
+                        <a class="link-quiet" href=parent_href>
+                            {parent_name}
+                        </a>
+                    </li>
+                    <li aria-hidden="true">"/"</li>
+                </ol>
+            </nav>
+            <div class="page-head">
+                <h1 class="min-w-0 truncate">{title}</h1>
+                {beside}
+                <div class="ml-auto flex flex-wrap items-center gap-2">{actions}</div>
+            </div>
+        </div>
+    }
+    .into_any()
+}

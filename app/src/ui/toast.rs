@@ -1,0 +1,63 @@
+//! Short notices that go away by themselves.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+use super::icon::icon;
+
+const SHOWN_FOR: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy)]
+pub struct Toasts {
+    shown: RwSignal<Vec<(u32, String)>>,
+    next: StoredValue<u32>,
+}
+
+impl Toasts {
+    pub fn new() -> Self {
+        Self {
+            shown: RwSignal::new(Vec::new()),
+            next: StoredValue::new(0),
+        }
+    }
+
+    /// Tells what was done. Called in the browser only.
+    pub fn show(self, text: impl Into<String>) {
+        let id = self.next.get_value();
+        self.next.set_value(id.wrapping_add(1));
+        self.shown.update(|shown| shown.push((id, text.into())));
+        set_timeout(
+            move || {
+                self.shown
+                    .try_update(|shown| shown.retain(|(other, _)| *other != id));
+            },
+            SHOWN_FOR,
+        );
+    }
+}
+
+/// Shows a notice if the page has a place for it.
+pub fn toast(text: impl Into<String>) {
+    if let Some(toasts) = use_context::<Toasts>() {
+        toasts.show(text);
+    }
+}
+
+/// Where notices appear; one a page.
+pub fn region(toasts: Toasts) -> AnyView {
+    view! {
+        <div
+            role="status"
+            aria-live="polite"
+            class="pointer-events-none fixed right-4 bottom-4 z-50 flex flex-col gap-2"
+        >
+            <For each=move || toasts.shown.get() key=|(id, _)| *id let:item>
+                <div class="flex items-center gap-2 rounded-box bg-ink px-3 py-2 text-sm text-surface shadow-float">
+                    {icon(icondata_lu::LuCheck.data)} {item.1}
+                </div>
+            </For>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+pub mod egress;
+pub mod http;
+pub mod oauth2;
+pub mod secret;
+pub mod tls;
+
+pub use egress::{EgressError, EgressPolicy, connect, resolve};
+pub use secret::SecretString;

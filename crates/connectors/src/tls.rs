@@ -1,0 +1,78 @@
+//! TLS for everything this process connects to.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::{ClientConfig, RootCertStore};
+
+/// The TLS client configuration, the same `Arc` at every call: connections made with it share
+/// their session tickets, so that a reconnect resumes instead of shaking hands in full.
+///
+/// Trusts the operating system's roots, and Mozilla's (built in) when it has none, as in an image
+/// without `ca-certificates`. The first call reads the certificate files; make it at start-up.
+///
+/// With `alpn_h2` HTTP/2 is offered before HTTP/1.1 (RFC 7301), without it HTTP/1.1 alone.
+pub fn client_config(alpn_h2: bool) -> Arc<ClientConfig> {
+    static H2_AND_HTTP1: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    static HTTP1: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    let (cell, alpn): (_, &[&[u8]]) = match alpn_h2 {
+        true => (&H2_AND_HTTP1, &[b"h2", b"http/1.1"]),
+        false => (&HTTP1, &[b"http/1.1"]),
+    };
+    Arc::clone(cell.get_or_init(|| {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring's cipher suites cover TLS 1.2 and 1.3")
+            .with_root_certificates(Arc::clone(roots()))
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        Arc::new(config)
+    }))
+}
+
+/// Makes ring the process-wide default for libraries that do not say which provider they want
+/// (the Redis client). Call it first thing at start-up; again does no harm.
+pub fn install_default_provider() {
+    // `Err` says that there is a default already, which is what was wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn roots() -> &'static Arc<RootCertStore> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    ROOTS.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::warn!(%error, "some system root certificates could not be read");
+        }
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(found.certs);
+        if store.is_empty() {
+            tracing::info!("no system root certificates; using the built-in ones");
+            store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        Arc::new(store)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_configuration_for_each_alpn_set() {
+        let h2 = client_config(true);
+        let http1 = client_config(false);
+        assert!(Arc::ptr_eq(&h2, &client_config(true)));
+        assert!(Arc::ptr_eq(&http1, &client_config(false)));
+        assert_eq!(h2.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+        assert_eq!(http1.alpn_protocols, [b"http/1.1".to_vec()]);
+        assert!(!roots().is_empty());
+    }
+
+    #[test]
+    fn installing_twice_does_no_harm() {
+        install_default_provider();
+        install_default_provider();
+        assert!(rustls::crypto::CryptoProvider::get_default().is_some());
+    }
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+pub mod apis;
+pub mod audit;
+pub mod auth;
+pub mod ids;
+pub mod key_format;
+pub mod keys;
+pub mod latency;
+pub mod page;
+pub mod patch;
+pub mod problem;
+pub mod usage;
+pub mod validation;
+
+pub use ids::{ApiId, AuditEventId, KeyId, OrganizationId, SessionId, UsageEventId, UserId};
+pub use page::{ListQuery, Page};
+pub use problem::{ErrorCode, Problem};
+pub use validation::{FieldError, Validation};

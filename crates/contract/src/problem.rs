@@ -1,0 +1,156 @@
+//! Errors as callers see them: problem documents (RFC 9457) with stable codes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::FieldError;
+
+/// The body of every error answer, `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem {
+    /// Identifies the kind of problem: `urn:apiverse:problem:{code}`.
+    pub r#type: String,
+    /// The kind of problem in a few words, always the same for a `code`.
+    pub title: String,
+    /// The HTTP status, repeated for readers that only have the body.
+    pub status: u16,
+    /// What happened this time, and what to do about it.
+    pub detail: String,
+    /// Stable machine-readable code, one of `ErrorCode`.
+    pub code: String,
+    /// The `x-request-id` of the answer; name it when asking for help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What is wrong with which field, on 422.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+impl Problem {
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self {
+            r#type: format!("urn:apiverse:problem:{}", code.as_str()),
+            title: code.title().to_owned(),
+            status: code.status(),
+            detail: detail.into(),
+            code: code.as_str().to_owned(),
+            request_id: None,
+            errors: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident $code:literal $status:literal $title:literal;)*) => {
+        /// Every `code` a problem document may carry. Codes are never renamed or reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub enum ErrorCode {
+            $($(#[$doc])* #[serde(rename = $code)] $variant,)*
+        }
+
+        impl ErrorCode {
+            /// All codes, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The HTTP status this code is answered with.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is not JSON.
+    MalformedJson "malformed_json" 400 "The body is not valid JSON";
+    /// Path or query could not be read.
+    InvalidRequest "invalid_request" 400 "The request could not be understood";
+    /// The path given to the gateway would leave the API's base path.
+    InvalidPath "invalid_path" 400 "The path is not allowed";
+    /// No credentials were sent.
+    AuthenticationRequired "authentication_required" 401 "Sign in or send an access token";
+    /// Wrong e-mail or password; which of them is not told.
+    InvalidCredentials "invalid_credentials" 401 "Wrong e-mail or password";
+    /// The access token is malformed, expired, or was revoked.
+    InvalidToken "invalid_token" 401 "The access token is not valid";
+    /// The refresh token is unknown, expired, or was used before.
+    InvalidRefreshToken "invalid_refresh_token" 401 "The refresh token is not valid";
+    /// The gateway got no API key.
+    MissingApiKey "missing_api_key" 401 "No API key was sent";
+    /// The API key is garbled, unknown, or revoked.
+    InvalidApiKey "invalid_api_key" 401 "The API key is not valid";
+    /// The API key's time is over.
+    ExpiredApiKey "expired_api_key" 401 "The API key has expired";
+    /// The member's role does not allow this.
+    Forbidden "forbidden" 403 "Your role does not allow this";
+    /// A state-changing call with a session cookie came from another site.
+    CrossSiteRequest "cross_site_request" 403 "The request came from another site";
+    /// The key is not for this API or method.
+    KeyNotAllowed "key_not_allowed" 403 "The API key may not do this";
+    /// The key is not accepted from this address.
+    IpNotAllowed "ip_not_allowed" 403 "The API key may not be used from this address";
+    /// No such path.
+    NotFound "not_found" 404 "There is nothing at this address";
+    /// No such API, or it belongs to another organization.
+    ApiNotFound "api_not_found" 404 "The API does not exist";
+    /// No such API key, or it belongs to another organization.
+    ApiKeyNotFound "api_key_not_found" 404 "The API key does not exist";
+    /// No such session, or it is another user's.
+    SessionNotFound "session_not_found" 404 "The session does not exist";
+    /// The path exists, but not for this method.
+    MethodNotAllowed "method_not_allowed" 405 "The method is not allowed here";
+    /// An account with this e-mail exists.
+    EmailTaken "email_taken" 409 "The e-mail address is taken";
+    /// Another API has this slug.
+    SlugTaken "slug_taken" 409 "The slug is taken";
+    /// The key was revoked; it cannot be changed or rotated.
+    ApiKeyRevoked "api_key_revoked" 409 "The API key was revoked";
+    /// The body is larger than the limit.
+    BodyTooLarge "body_too_large" 413 "The body is too large";
+    /// The `Content-Type` is not `application/json`.
+    UnsupportedMediaType "unsupported_media_type" 415 "The content type is not supported";
+    /// The body is JSON, but fields are wrong; `errors` names them.
+    ValidationFailed "validation_failed" 422 "Some fields are not valid";
+    /// Too many attempts to sign in or register.
+    TooManyAttempts "too_many_attempts" 429 "Too many attempts";
+    /// The caller hung up before the answer was ready; recorded, never sent.
+    ClientClosedRequest "client_closed_request" 499 "The client closed the connection";
+    /// A fault of ours; `request_id` finds it in the log.
+    Internal "internal" 500 "Something went wrong on our side";
+    /// The upstream could not be connected to, or its answer was not HTTP.
+    UpstreamUnreachable "upstream_unreachable" 502 "The upstream could not be reached";
+    /// The upstream's address is in a range that is not allowed.
+    UpstreamBlocked "upstream_blocked" 502 "The upstream's address is not allowed";
+    /// The upstream's credentials could not be obtained.
+    UpstreamAuthFailed "upstream_auth_failed" 502 "The upstream's credentials were refused";
+    /// The API is switched off.
+    ApiDisabled "api_disabled" 503 "The API is switched off";
+    /// A dependency is away; try again.
+    ServiceUnavailable "service_unavailable" 503 "The service is not available right now";
+    /// The upstream did not answer in time.
+    UpstreamTimeout "upstream_timeout" 504 "The upstream did not answer in time";
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod docs;
+mod extract;
+mod layers;
+mod openapi;
+mod origin;
+mod problem;
+mod router;
+mod routes;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+pub use extract::auth::Authenticated;
+pub use extract::caller::{Caller, ClientAddr};
+pub use extract::json::{ApiJson, BODY_LIMIT};
+pub use extract::path::{ApiPath, ResourceId};
+pub use extract::query::ApiQuery;
+pub use layers::{layers, request_id::RequestId, session::COOKIE_NAME};
+pub use openapi::{ServerFunction, openapi};
+pub use origin::{SameOrigin, is_same_origin};
+pub use problem::ApiProblem;
+pub use router::router;
+pub use routes::metrics::metrics_router;
+pub use state::{HealthProbe, ProbeFuture, RestSettings, RestState};

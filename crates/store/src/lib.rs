@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod accounts;
+mod apis;
+mod audit;
+mod connect;
+mod error;
+mod gateway;
+mod keys;
+mod notify;
+mod pool;
+mod rows;
+mod sessions;
+mod usage;
+mod usage_queries;
+
+pub use connect::ConnectOptions;
+pub use error::{Conflict, StoreError};
+pub use gateway::Fingerprint;
+pub use notify::{Heard, Listener};
+pub use pool::{Kind, PoolStatus, Store};
+pub use rows::{ApiKeyRow, ApiRow, AuditRow, MembershipRow, OrganizationRow, SessionRow, UserRow};
+pub use sessions::RefreshUse;
+pub use usage::UsageRow;
+pub use usage_queries::{CallRow, LatencyRow, SeriesRow, TopRowDb, UsageFilter};
+
+type Result<T> = std::result::Result<T, StoreError>;

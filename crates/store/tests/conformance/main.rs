@@ -1,0 +1,63 @@
+//! Every operation of the store, on both databases.
+//!
+//! PostgreSQL is the server of `TEST_DATABASE_URL`; each case has a database of its own there.
+
+mod accounts;
+mod apis;
+mod database;
+mod keys;
+mod notify;
+mod samples;
+mod sessions;
+mod usage;
+
+/// Expands a list of cases into one test for each database.
+macro_rules! conformance {
+    ($($module:ident :: $case:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let database = crate::database::Database::sqlite().await;
+                crate::$module::$case(database.store()).await;
+                database.drop().await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let database = crate::database::Database::postgres().await;
+                crate::$module::$case(database.store()).await;
+                database.drop().await;
+            })*
+        }
+    };
+}
+
+conformance![
+    accounts::register_and_find,
+    accounts::email_and_slug_are_unique,
+    accounts::a_failed_registration_leaves_nothing,
+    accounts::update_user,
+    accounts::memberships,
+    accounts::audit_lines_page,
+    apis::apis_insert_get_list,
+    apis::slug_is_unique_per_organization,
+    apis::update_and_delete_stay_inside_the_organization,
+    apis::search_takes_wildcards_literally,
+    apis::changes_move_the_fingerprint,
+    keys::keys_insert_get_list,
+    keys::update_and_revoke,
+    keys::touch_moves_forward_only,
+    keys::the_gateway_sees_what_is_not_revoked,
+    sessions::put_find_expire,
+    sessions::revoke,
+    sessions::refresh_tokens_are_used_once,
+    sessions::of_two_uses_one_wins,
+    usage::insert_is_idempotent,
+    usage::series_and_latency,
+    usage::filters,
+    usage::calls_page_without_gaps,
+    usage::rankings,
+    notify::ping_migrate_and_pool,
+    notify::messages_arrive,
+];

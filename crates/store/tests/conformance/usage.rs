@@ -1,0 +1,268 @@
+use apiverse_contract::latency::bucket_of;
+use apiverse_contract::usage::{StatusClass, UsageDimension};
+use apiverse_contract::{ApiId, OrganizationId};
+use apiverse_store::{SeriesRow, Store, UsageFilter, UsageRow};
+
+use crate::samples::{after, api, audit, id, key, tenant, usage};
+
+const MINUTE: i64 = 60_000_000;
+
+fn all(organization_id: OrganizationId) -> UsageFilter {
+    UsageFilter {
+        organization_id,
+        api_id: None,
+        key_id: None,
+        status: None,
+        from_us: after(-1_000_000).timestamp_micros(),
+        to_us: after(1_000_000).timestamp_micros(),
+    }
+}
+
+pub async fn insert_is_idempotent(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    // More rows than one PostgreSQL statement takes.
+    let rows: Vec<UsageRow> = (0..5_000)
+        .map(|n| usage(ada.id, n % 50, 200, 1_000))
+        .collect();
+    assert_eq!(store.usage_insert(&rows).await.expect("inserts"), 5_000);
+    assert_eq!(store.usage_insert(&rows[..100]).await.expect("again"), 0);
+    let mut mixed = rows[..10].to_vec();
+    mixed.push(usage(ada.id, 1, 200, 1));
+    assert_eq!(store.usage_insert(&mixed).await.expect("inserts"), 1);
+    assert_eq!(store.usage_insert(&[]).await.expect("nothing"), 0);
+    let series = store
+        .usage_series(&all(ada.id), 1_000_000 * MINUTE)
+        .await
+        .expect("reads");
+    assert_eq!(series.iter().map(|step| step.calls).sum::<i64>(), 5_001);
+}
+
+pub async fn series_and_latency(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    assert_eq!(
+        store
+            .usage_series(&all(ada.id), MINUTE)
+            .await
+            .expect("reads"),
+        []
+    );
+    let mut refused = usage(ada.id, 70, 429, 50);
+    refused.refused = true;
+    refused.error_code = Some("rate_limited".into());
+    let rows = [
+        usage(ada.id, 0, 200, 1_000),
+        usage(ada.id, 1, 204, 1_000),
+        usage(ada.id, 2, 302, 9_000),
+        usage(ada.id, 70, 503, 70_000),
+        refused,
+    ];
+    store.usage_insert(&rows).await.expect("inserts");
+    let first = rows[0].started_at_us / MINUTE * MINUTE;
+    let second = rows[3].started_at_us / MINUTE * MINUTE;
+    let series = store
+        .usage_series(&all(ada.id), MINUTE)
+        .await
+        .expect("reads");
+    let none = SeriesRow {
+        start_us: 0,
+        calls: 0,
+        errors: 0,
+        refused: 0,
+        bytes_in: 0,
+        bytes_out: 0,
+        s2xx: 0,
+        s3xx: 0,
+        s4xx: 0,
+        s5xx: 0,
+    };
+    assert_eq!(
+        series,
+        [
+            SeriesRow {
+                start_us: first,
+                calls: 3,
+                bytes_in: 30,
+                bytes_out: 300,
+                s2xx: 2,
+                s3xx: 1,
+                ..none
+            },
+            SeriesRow {
+                start_us: second,
+                calls: 2,
+                errors: 2,
+                refused: 1,
+                bytes_in: 20,
+                bytes_out: 200,
+                s4xx: 1,
+                s5xx: 1,
+                ..none
+            },
+        ]
+    );
+    let latency = store
+        .usage_latency(&all(ada.id), MINUTE)
+        .await
+        .expect("reads");
+    let seen: Vec<(i64, i32, i64)> = latency
+        .iter()
+        .map(|row| (row.start_us, row.bucket, row.calls))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (first, bucket_of(1_000), 2),
+            (first, bucket_of(9_000), 1),
+            (second, bucket_of(50), 1),
+            (second, bucket_of(70_000), 1),
+        ]
+    );
+}
+
+pub async fn filters(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let (_, bob) = tenant(store, "bob").await;
+    let api_id = ApiId(id());
+    let mut with_api = usage(ada.id, 0, 404, 1);
+    with_api.api_id = Some(api_id);
+    let rows = [
+        with_api,
+        usage(ada.id, 10, 200, 1),
+        usage(ada.id, 20, 500, 1),
+        usage(bob.id, 0, 404, 1),
+    ];
+    store.usage_insert(&rows).await.expect("inserts");
+    let count = async |filter: UsageFilter| {
+        store
+            .usage_calls(&filter, None, 100)
+            .await
+            .expect("reads")
+            .len()
+    };
+    assert_eq!(count(all(ada.id)).await, 3);
+    assert_eq!(count(all(bob.id)).await, 1);
+    assert_eq!(
+        count(UsageFilter {
+            api_id: Some(api_id),
+            ..all(ada.id)
+        })
+        .await,
+        1
+    );
+    assert_eq!(
+        count(UsageFilter {
+            api_id: Some(api_id),
+            ..all(bob.id)
+        })
+        .await,
+        0
+    );
+    for (status, expected) in [
+        (StatusClass::Success, 1),
+        (StatusClass::Redirect, 0),
+        (StatusClass::ClientError, 1),
+        (StatusClass::ServerError, 1),
+    ] {
+        let filter = UsageFilter {
+            status: Some(status),
+            ..all(ada.id)
+        };
+        assert_eq!(count(filter).await, expected, "{status:?}");
+    }
+    let edge = UsageFilter {
+        from_us: rows[0].started_at_us,
+        to_us: rows[1].started_at_us,
+        ..all(ada.id)
+    };
+    assert_eq!(count(edge).await, 1, "from is inclusive, to is exclusive");
+}
+
+pub async fn calls_page_without_gaps(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    // Several at the same microsecond: the id decides.
+    let mut rows: Vec<UsageRow> = (0..25).map(|n| usage(ada.id, n / 5, 200, 1)).collect();
+    store.usage_insert(&rows).await.expect("inserts");
+    rows.sort_by_key(|row| std::cmp::Reverse((row.started_at_us, row.id)));
+    let mut seen = Vec::new();
+    let mut before = None;
+    loop {
+        let page = store
+            .usage_calls(&all(ada.id), before, 7)
+            .await
+            .expect("reads");
+        let Some(last) = page.last() else { break };
+        before = Some((last.usage.started_at_us, last.usage.id));
+        seen.extend(page.into_iter().map(|call| call.usage));
+    }
+    assert_eq!(seen, rows);
+}
+
+pub async fn rankings(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let first = api(ada.id, "first");
+    let second = api(ada.id, "second");
+    store
+        .api_insert(&first, &audit(ada.id, "x"))
+        .await
+        .expect("inserts");
+    store
+        .api_insert(&second, &audit(ada.id, "x"))
+        .await
+        .expect("inserts");
+    let consumer = key(ada.id, "AAAAAAAAAAAA");
+    store
+        .key_insert(&consumer, &audit(ada.id, "x"))
+        .await
+        .expect("inserts");
+    let mut rows = Vec::new();
+    for (api, calls) in [(&first, 2), (&second, 5)] {
+        for n in 0..calls {
+            let mut row = usage(ada.id, n, if n == 0 { 500 } else { 200 }, 1_000);
+            row.api_id = Some(api.id);
+            row.key_id = Some(consumer.id);
+            rows.push(row);
+        }
+    }
+    rows.push(usage(ada.id, 0, 401, 1));
+    store.usage_insert(&rows).await.expect("inserts");
+
+    let top = store
+        .usage_top(&all(ada.id), UsageDimension::Api, 2)
+        .await
+        .expect("reads");
+    let seen: Vec<_> = top
+        .iter()
+        .map(|row| (row.id, row.name.as_deref(), row.calls, row.errors))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (Some(second.id.0), Some("The second API"), 5, 1),
+            (Some(first.id.0), Some("The first API"), 2, 1)
+        ]
+    );
+    let top = store
+        .usage_top(&all(ada.id), UsageDimension::Key, 9)
+        .await
+        .expect("reads");
+    assert_eq!(top[0].id, Some(consumer.id.0));
+    assert_eq!(top[0].calls, 7);
+    assert_eq!(top[1].id, None);
+    let latency = store
+        .usage_top_latency(&all(ada.id), UsageDimension::Key)
+        .await
+        .expect("reads");
+    assert!(latency.contains(&(Some(consumer.id.0), bucket_of(1_000), 7)));
+    let latency = store
+        .usage_top_latency(&all(ada.id), UsageDimension::Api)
+        .await
+        .expect("reads");
+    assert!(latency.contains(&(Some(second.id.0), bucket_of(1_000), 5)));
+
+    let calls = store
+        .usage_calls(&all(ada.id), None, 100)
+        .await
+        .expect("reads");
+    let named = calls.iter().filter(|call| call.key_name.is_some()).count();
+    assert_eq!(named, 7);
+}
