@@ -1,0 +1,33 @@
+#![doc = include_str!("../README.md")]
+
+mod app;
+mod client;
+mod database;
+mod raw;
+mod redis;
+mod upstream;
+mod wait;
+
+pub use app::{App, Options};
+pub use client::{Answer, Client};
+pub use database::{Database, Engine};
+pub use raw::Raw;
+pub use redis::{Redis, free_port};
+pub use reqwest::RequestBuilder;
+pub use upstream::{Seen, Upstream};
+pub use wait::{WAIT, eventually, rfc3339};
+
+/// Runs an async test body on SQLite and on PostgreSQL: `both!(name, |engine| async { … })`.
+#[macro_export]
+macro_rules! both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::Engine::Sqlite).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::Engine::Postgres).await; })*
+        }
+    };
+}

@@ -1,0 +1,150 @@
+//! The command line.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use apiverse_testkit::{App, Engine};
+
+use crate::{BINARY, options};
+
+fn run(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(args).current_dir(folder).env_clear();
+    for (name, value) in env {
+        command.env(name, value);
+    }
+    command.output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn every_problem_of_the_settings_is_named_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = run(
+        folder.path(),
+        &["config", "check"],
+        &[
+            ("ENVIRONMENT", "production"),
+            ("DEBUG", "true"),
+            ("SECRET_KEY", "changeme"),
+            ("APIVERSE_ADDR", "not an address"),
+            ("ALLOW_PRIVATE_UPSTREAMS", "10.0.0.0/99"),
+            ("JWT_ALGORITHM", "none"),
+        ],
+    );
+    assert!(!output.status.success());
+    let said = text(&output.stdout) + &text(&output.stderr);
+    for name in [
+        "DEBUG",
+        "SECRET_KEY",
+        "APIVERSE_ADDR",
+        "ALLOW_PRIVATE_UPSTREAMS",
+        "JWT_ALGORITHM",
+    ] {
+        assert!(said.contains(name), "{name} is missing:\n{said}");
+    }
+}
+
+#[test]
+fn settings_are_shown_without_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    let database = "postgres://user:db-password@db.example/x";
+    let output = run(
+        folder.path(),
+        &["config", "show"],
+        &[("SECRET_KEY", secret), ("DATABASE_URL", database)],
+    );
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        said.contains("SECRET_KEY") && said.contains("db.example"),
+        "{said}"
+    );
+    assert!(
+        !said.contains(secret) && !said.contains("db-password"),
+        "{said}"
+    );
+}
+
+#[test]
+fn secrets_differ_each_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = run(folder.path(), &["secrets", "generate"], &[]);
+    let second = run(folder.path(), &["secrets", "generate"], &[]);
+    assert!(first.status.success());
+    assert!(text(&first.stdout).contains("SECRET_KEY"));
+    assert_ne!(first.stdout, second.stdout);
+}
+
+#[test]
+fn the_document_is_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = run(folder.path(), &["openapi"], &[]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(document["paths"].is_object());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_are_made_and_helped() {
+    let app = App::start(options(Engine::Sqlite)).await;
+    let data = app.data_dir();
+    let env = [("APIVERSE_DATA_DIR", data.to_str().expect("a path"))];
+    let args = [
+        "user",
+        "create",
+        "--email",
+        "new@example.com",
+        "--password",
+        "a long password",
+    ];
+    let made = run(app.folder(), &args, &env);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    app.anonymous()
+        .login("new@example.com", "a long password")
+        .await;
+    let again = run(app.folder(), &args, &env);
+    assert!(!again.status.success());
+    assert!(
+        text(&again.stderr).contains("new@example.com"),
+        "{}",
+        text(&again.stderr)
+    );
+
+    let reset = run(
+        app.folder(),
+        &["user", "reset-password", "--email", "new@example.com"],
+        &env,
+    );
+    assert!(reset.status.success(), "{}", text(&reset.stderr));
+    let said = text(&reset.stdout);
+    let password = said.split_whitespace().last().expect("a password");
+    app.anonymous().login("new@example.com", password).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_looks_at_a_running_node() {
+    let app = App::start(options(Engine::Sqlite)).await;
+    let url = format!("{}/health", app.base());
+    let well = run(app.folder(), &["doctor", "--url", &url], &[]);
+    assert!(well.status.success(), "{}", text(&well.stderr));
+    let ill = run(
+        app.folder(),
+        &["doctor", "--url", "http://127.0.0.1:1/health"],
+        &[],
+    );
+    assert!(!ill.status.success());
+}
+
+#[test]
+fn the_doctor_checks_what_serve_would_need() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = run(folder.path(), &["doctor"], &[]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("database"), "{said}");
+}

@@ -1,0 +1,27 @@
+//! APIverse from outside: the real binary over real HTTP, on both databases.
+
+mod accounts;
+mod apis;
+mod bodies;
+mod cli;
+mod first_run;
+mod forwarding;
+mod hostile;
+mod keys;
+mod nodes;
+mod operations;
+mod real_upstreams;
+mod shutdown;
+mod usage;
+
+use apiverse_testkit::{App, Engine, Options};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_apiverse");
+
+fn options(engine: Engine) -> Options {
+    Options::new(BINARY, engine)
+}
+
+async fn start(engine: Engine) -> App {
+    App::start(options(engine)).await
+}
