@@ -1,1 +1,20 @@
-fn main() {}
+//! The `apiverse` binary: command line, composition, shutdown.
+
+mod admin;
+mod changes;
+mod cli;
+mod compose;
+mod doctor;
+mod greeting;
+mod probes;
+mod sample;
+mod serve;
+mod signals;
+mod telemetry;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -129,7 +129,7 @@ impl UsageQuery {
         let seconds = (to - from).num_seconds();
         let granularity = self.granularity.unwrap_or(match seconds {
             ..=10_800 => Granularity::Minute,
-            ..=691_200 => Granularity::Hour,
+            10_801..=691_200 => Granularity::Hour,
             _ => Granularity::Day,
         });
         if seconds / granularity.seconds() > MAX_SERIES {

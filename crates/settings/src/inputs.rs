@@ -21,7 +21,9 @@ pub struct Inputs {
 // By hand: the environment is full of secrets.
 impl std::fmt::Debug for Inputs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inputs").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Inputs")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }
 
@@ -32,7 +34,10 @@ impl Inputs {
         root: impl Into<PathBuf>,
     ) -> Self {
         Self {
-            env: env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            env: env
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
             root: root.into(),
             ..Self::default()
         }
@@ -46,7 +51,9 @@ impl Inputs {
         let mut env = BTreeMap::new();
         let mut not_unicode = Vec::new();
         for (name, value) in std::env::vars_os() {
-            let Ok(name) = name.into_string() else { continue };
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
             match value.into_string() {
                 Ok(value) => {
                     env.insert(name, value);
@@ -54,15 +61,24 @@ impl Inputs {
                 Err(_) => not_unicode.push(name),
             }
         }
-        let program_dir =
-            std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
-        Ok(Self { env, not_unicode, root: std::env::current_dir()?, program_dir })
+        let program_dir = std::env::current_exe()
+            .ok()
+            .and_then(|program| program.parent().map(Path::to_owned));
+        Ok(Self {
+            env,
+            not_unicode,
+            root: std::env::current_dir()?,
+            program_dir,
+        })
     }
 
     /// The variable's value; one that is set to nothing counts as not set, as compose files write
     /// `NAME=${NAME:-}` for an optional variable.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
-        self.env.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.env
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {

@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+
+pub mod catalog;
+mod database_url;
+mod file;
+mod flags;
+mod inputs;
+mod integrations;
+mod layers;
+mod load;
+mod parse;
+mod problem;
+mod read;
+mod redacted;
+mod secret;
+pub mod secrets;
+mod settings;
+mod strength;
+mod suggest;
+mod validate;
+pub mod vault;
+
+#[cfg(test)]
+mod tests;
+
+pub use file::DEFAULT_FILE;
+pub use flags::Flags;
+pub use inputs::Inputs;
+pub use integrations::{
+    AwsSettings, ClerkSettings, ClioSettings, IntegrationSettings, MailgunSettings, StripeSettings,
+    TwilioSettings,
+};
+pub use layers::Layer;
+pub use load::FirstStart;
+pub use problem::{SettingProblem, SettingProblems};
+pub use redacted::{Redacted, ShownSetting};
+pub use secret::{REDACTED, Secret};
+pub use settings::{
+    BootstrapSettings, DatabaseKind, DatabaseSettings, EgressSettings, Environment,
+    GatewaySettings, JwtAlgorithm, LogFormat, LoggingSettings, RedisSettings, SecuritySettings,
+    ServerSettings, Settings,
+};
+pub use vault::{OpenError, Vault};

@@ -19,13 +19,21 @@ impl SettingProblem {
         message: impl Into<String>,
         mend: impl Into<String>,
     ) -> Self {
-        Self { name: name.into(), message: message.into(), mend: mend.into() }
+        Self {
+            name: name.into(),
+            message: message.into(),
+            mend: mend.into(),
+        }
     }
 }
 
 impl fmt::Display for SettingProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}\n    mend: {}", self.name, self.message, self.mend)
+        write!(
+            f,
+            "{}: {}\n    mend: {}",
+            self.name, self.message, self.mend
+        )
     }
 }
 

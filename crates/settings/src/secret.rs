@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn prints_nothing_of_itself() {
         let secret = Secret::new("hunter2hunter2");
-        assert_eq!(format!("{secret} {secret:?} {secret:#?}"), "[redacted] [redacted] [redacted]");
+        assert_eq!(
+            format!("{secret} {secret:?} {secret:#?}"),
+            "[redacted] [redacted] [redacted]"
+        );
         assert_eq!(secret.expose(), "hunter2hunter2");
     }
 

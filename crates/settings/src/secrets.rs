@@ -12,21 +12,25 @@ pub const SECRETS_FILE: &str = "secrets.toml";
 /// The secrets an installation cannot run without, generated on first start outside production.
 pub const GENERATED: [&str; 3] = ["SECRET_KEY", "JWT_SECRET", "JWT_REFRESH_SECRET"];
 
-/// A new secret: 32 random bytes of the operating system's generator as 64 hex characters.
+/// A new secret: 32 random bytes, of a generator seeded by the operating system, as 64 hex
+/// characters.
 #[must_use]
 pub fn generate_secret() -> Secret {
     let bytes: [u8; 32] = rand::random();
-    let mut text = String::with_capacity(64);
-    push_hex(&mut text, &bytes);
+    let text: String = bytes
+        .into_iter()
+        .flat_map(hex_digits)
+        .map(char::from)
+        .collect();
     Secret::new(text)
 }
 
-pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
+pub(crate) fn hex_digits(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)] as char);
-        out.push(DIGITS[usize::from(byte & 15)] as char);
-    }
+    [
+        DIGITS[usize::from(byte >> 4)],
+        DIGITS[usize::from(byte & 15)],
+    ]
 }
 
 /// Writes the generated secrets to `path`, readable by the owner only. An existing file is never
@@ -90,7 +94,12 @@ mod tests {
     fn secrets_are_long_and_never_the_same() {
         let secret = generate_secret();
         assert_eq!(secret.expose().len(), 64);
-        assert!(secret.expose().bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)));
+        assert!(
+            secret
+                .expose()
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        );
         assert_ne!(secret.expose(), generate_secret().expose());
     }
 
@@ -104,11 +113,19 @@ mod tests {
         create_file(&path, &[("SECRET_KEY", Secret::new("first"))]).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(fs::read_to_string(&path).unwrap().contains("SECRET_KEY = \"first\"\n"));
+        assert!(
+            fs::read_to_string(&path)
+                .unwrap()
+                .contains("SECRET_KEY = \"first\"\n")
+        );
 
         let again = create_file(&path, &[("SECRET_KEY", Secret::new("second"))]);
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert!(fs::read_to_string(&path).unwrap().contains("\"first\""));
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft is left");
+        assert_eq!(
+            fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "no draft is left"
+        );
     }
 }

@@ -6,8 +6,20 @@ pub(crate) const MIN_LEN: usize = 32;
 /// Parts of words that stand in examples and defaults and, being at least five characters long, do
 /// not come up in random text.
 const PLACEHOLDERS: [&str; 14] = [
-    "changeme", "change-me", "change_me", "replace_me", "replace-me", "replaceme", "secret",
-    "password", "example", "default", "insecure", "testing", "your-", "your_",
+    "changeme",
+    "change-me",
+    "change_me",
+    "replace_me",
+    "replace-me",
+    "replaceme",
+    "secret",
+    "password",
+    "example",
+    "default",
+    "insecure",
+    "testing",
+    "your-",
+    "your_",
 ];
 
 /// Whether the text is one that was meant to be replaced: out of an example, a template, a default.
@@ -39,7 +51,10 @@ pub(crate) fn weakness(text: &str) -> Option<&'static str> {
     if (1..=bytes.len() / 2).any(|period| bytes[period..] == bytes[..bytes.len() - period]) {
         return Some("repeats one piece over and over");
     }
-    let steps = bytes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 1).count();
+    let steps = bytes
+        .windows(2)
+        .filter(|pair| pair[0].abs_diff(pair[1]) <= 1)
+        .count();
     if steps * 2 > bytes.len() {
         return Some("runs along the alphabet");
     }

@@ -46,7 +46,10 @@ mod tests {
     fn suggests_the_nearest_and_nothing_far() {
         let names = ["APIVERSE_ADDR", "APIVERSE_ADMIN_EMAIL", "APIVERSE_DATA_DIR"];
         assert_eq!(closest("APIVERSE_ADR", names), Some("APIVERSE_ADDR"));
-        assert_eq!(closest("APIVERSE_DATADIR", names), Some("APIVERSE_DATA_DIR"));
+        assert_eq!(
+            closest("APIVERSE_DATADIR", names),
+            Some("APIVERSE_DATA_DIR")
+        );
         assert_eq!(closest("COMPLETELY_ELSE", names), None);
     }
 }

@@ -62,7 +62,9 @@ struct DerivedKey {
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vault").field("previous", &self.previous.len()).finish_non_exhaustive()
+        f.debug_struct("Vault")
+            .field("previous", &self.previous.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,7 +86,13 @@ impl Vault {
         let ciphertext = self
             .current
             .cipher
-            .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad: context })
+            .encrypt(
+                &Nonce::from(nonce),
+                Payload {
+                    msg: plaintext,
+                    aad: context,
+                },
+            )
             .expect("AES-GCM fails only beyond 64 GiB, which no value in memory here reaches");
         let mut sealed = Vec::with_capacity(HEADER_LEN + ciphertext.len());
         sealed.push(VERSION);
@@ -102,7 +110,10 @@ impl Vault {
         let (id, nonce, ciphertext) = split(sealed).ok_or(OpenError::Malformed)?;
         let mut outcome = Err(OpenError::UnknownKey);
         for key in self.keys().filter(|key| key.id == id) {
-            let payload = Payload { msg: ciphertext, aad: context };
+            let payload = Payload {
+                msg: ciphertext,
+                aad: context,
+            };
             match key.cipher.decrypt(&Nonce::from(nonce), payload) {
                 Ok(plaintext) => return Ok(Zeroizing::new(plaintext)),
                 // Ids are short, two keys may share one.
@@ -141,7 +152,12 @@ impl DerivedKey {
         let sealing = expand(&root, &["apiverse/seal"]);
         let cipher = Aes256Gcm::new(&(*sealing).into());
         let ticket = expand(&root, &["apiverse/explorer-ticket"]);
-        Self { id, root, cipher, ticket }
+        Self {
+            id,
+            root,
+            cipher,
+            ticket,
+        }
     }
 }
 
@@ -149,7 +165,8 @@ fn expand(root: &[u8; 32], info: &[&str]) -> Zeroizing<[u8; 32]> {
     let hkdf = Hkdf::<Sha256>::from_prk(root).expect("32 bytes are the length of SHA-256");
     let info: Vec<&[u8]> = info.iter().map(|part| part.as_bytes()).collect();
     let mut key = Zeroizing::new([0; 32]);
-    hkdf.expand_multi_info(&info, &mut *key).expect("32 bytes are within 255 times the hash");
+    hkdf.expand_multi_info(&info, &mut *key)
+        .expect("32 bytes are within 255 times the hash");
     key
 }
 
@@ -176,16 +193,26 @@ mod tests {
         for plaintext in [&b""[..], b"token", &[0; 10_000]] {
             let sealed = vault.seal(b"apis.auth:1", plaintext);
             assert_eq!(sealed.len(), HEADER_LEN + plaintext.len() + TAG_LEN);
-            assert_eq!(vault.open(b"apis.auth:1", &sealed).unwrap().as_slice(), plaintext);
+            assert_eq!(
+                vault.open(b"apis.auth:1", &sealed).unwrap().as_slice(),
+                plaintext
+            );
         }
-        assert_ne!(vault.seal(b"c", b"same"), vault.seal(b"c", b"same"), "nonces differ");
+        assert_ne!(
+            vault.seal(b"c", b"same"),
+            vault.seal(b"c", b"same"),
+            "nonces differ"
+        );
     }
 
     #[test]
     fn opens_only_in_its_context() {
         let vault = vault("one", &[]);
         let sealed = vault.seal(b"apis.auth:1", b"token");
-        assert_eq!(vault.open(b"apis.auth:2", &sealed), Err(OpenError::Rejected));
+        assert_eq!(
+            vault.open(b"apis.auth:2", &sealed),
+            Err(OpenError::Rejected)
+        );
     }
 
     #[test]
@@ -210,20 +237,35 @@ mod tests {
         assert!(!rotated.is_current(&sealed));
         let anew = rotated.seal(b"c", b"token");
         assert!(rotated.is_current(&anew));
-        assert_eq!(vault("old", &[]).open(b"c", &anew), Err(OpenError::UnknownKey));
-        assert_eq!(vault("new", &[]).open(b"c", &sealed), Err(OpenError::UnknownKey));
+        assert_eq!(
+            vault("old", &[]).open(b"c", &anew),
+            Err(OpenError::UnknownKey)
+        );
+        assert_eq!(
+            vault("new", &[]).open(b"c", &sealed),
+            Err(OpenError::UnknownKey)
+        );
     }
 
     #[test]
     fn purposes_have_their_own_keys() {
         let one = vault("one", &[]);
-        assert_eq!(one.derive_key("sessions"), vault("one", &["zero"]).derive_key("sessions"));
+        assert_eq!(
+            one.derive_key("sessions"),
+            vault("one", &["zero"]).derive_key("sessions")
+        );
         assert_ne!(one.derive_key("sessions"), one.derive_key("key-cache"));
-        assert_ne!(one.derive_key("sessions"), vault("two", &[]).derive_key("sessions"));
+        assert_ne!(
+            one.derive_key("sessions"),
+            vault("two", &[]).derive_key("sessions")
+        );
     }
 
     #[test]
     fn debug_shows_no_key() {
-        assert_eq!(format!("{:?}", vault("one", &["zero"])), "Vault { previous: 1, .. }");
+        assert_eq!(
+            format!("{:?}", vault("one", &["zero"])),
+            "Vault { previous: 1, .. }"
+        );
     }
 }

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::Vault;
-use crate::secrets::push_hex;
+use crate::secrets::hex_digits;
 
 const TAG: &str = "apvt_";
 const ID_END: usize = TAG.len() + 32;
@@ -33,7 +33,7 @@ impl Vault {
         // Writing to a String cannot fail.
         let _ = write!(ticket, "{TAG}{}{expires:010}", key_id.0.simple());
         let mac = mac(&self.current.ticket, ticket.as_bytes());
-        push_hex(&mut ticket, &mac);
+        ticket.extend(hex(mac).map(char::from));
         ticket
     }
 
@@ -57,7 +57,9 @@ impl Vault {
         if now_unix >= expires {
             return None;
         }
-        Uuid::try_parse_ascii(&body[TAG.len()..ID_END]).ok().map(KeyId)
+        Uuid::try_parse_ascii(&body[TAG.len()..ID_END])
+            .ok()
+            .map(KeyId)
     }
 }
 
@@ -68,10 +70,9 @@ fn mac(key: &[u8; 32], body: &[u8]) -> [u8; MAC_LEN] {
 }
 
 fn hex(mac: [u8; MAC_LEN]) -> [u8; 2 * MAC_LEN] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 2 * MAC_LEN];
     for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(mac) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        *pair = hex_digits(byte);
     }
     text
 }
@@ -95,8 +96,14 @@ mod tests {
     fn a_ticket_is_good_until_it_expires() {
         let ticket = vault().sign_ticket(key_id(), NOW + 60);
         assert_eq!(ticket.len(), TICKET_LEN);
-        assert_eq!(vault().verify_ticket(ticket.as_bytes(), NOW), Some(key_id()));
-        assert_eq!(vault().verify_ticket(ticket.as_bytes(), NOW + 59), Some(key_id()));
+        assert_eq!(
+            vault().verify_ticket(ticket.as_bytes(), NOW),
+            Some(key_id())
+        );
+        assert_eq!(
+            vault().verify_ticket(ticket.as_bytes(), NOW + 59),
+            Some(key_id())
+        );
         assert_eq!(vault().verify_ticket(ticket.as_bytes(), NOW + 60), None);
     }
 
@@ -112,7 +119,11 @@ mod tests {
             }
         }
         for len in 0..ticket.len() {
-            assert_eq!(vault().verify_ticket(&ticket[..len], NOW), None, "cut to {len}");
+            assert_eq!(
+                vault().verify_ticket(&ticket[..len], NOW),
+                None,
+                "cut to {len}"
+            );
         }
     }
 
@@ -127,7 +138,10 @@ mod tests {
     fn tickets_outlive_a_rotation() {
         let ticket = vault().sign_ticket(key_id(), NOW + 60);
         let rotated = Vault::new(&Secret::from("two"), &[Secret::from("one")]);
-        assert_eq!(rotated.verify_ticket(ticket.as_bytes(), NOW), Some(key_id()));
+        assert_eq!(
+            rotated.verify_ticket(ticket.as_bytes(), NOW),
+            Some(key_id())
+        );
     }
 
     #[test]

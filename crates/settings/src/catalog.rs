@@ -1,0 +1,423 @@
+//! Every setting there is: the one list that reading, redaction, hints and docs go by.
+
+/// One setting.
+#[derive(Debug)]
+pub struct Known {
+    /// Environment variable, and the name the setting has in messages.
+    pub variable: &'static str,
+    /// Key in the config file, dots between tables.
+    pub key: &'static str,
+    pub default: Preset,
+    pub visibility: Visibility,
+    /// What it means, for docs/configuration.md.
+    pub meaning: &'static str,
+}
+
+/// What a setting is when nobody sets it.
+#[derive(Clone, Copy, Debug)]
+pub enum Preset {
+    /// Not set.
+    None,
+    Value(&'static str),
+    /// Depends on other settings; the text says how.
+    Derived(&'static str),
+}
+
+/// How much of a value may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    Public,
+    /// A URL that may have a password inside: the rest of it may be shown.
+    SecretUrl,
+    Secret,
+}
+
+impl Known {
+    /// Whether the setting can also be given as `NAME_FILE`.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.visibility != Visibility::Public
+    }
+}
+
+/// Variables that are read though they are no settings of their own.
+pub const OTHER_VARIABLES: [&str; 2] = ["APIVERSE_CONFIG", "LEPTOS_SITE_ROOT"];
+
+/// Finds a setting by its environment variable.
+#[must_use]
+pub fn by_variable(variable: &str) -> Option<&'static Known> {
+    SETTINGS.iter().find(|known| known.variable == variable)
+}
+
+/// Finds a setting by its key in the config file.
+#[must_use]
+pub fn by_key(key: &str) -> Option<&'static Known> {
+    SETTINGS.iter().find(|known| known.key == key)
+}
+
+const fn public(
+    variable: &'static str,
+    key: &'static str,
+    default: Preset,
+    meaning: &'static str,
+) -> Known {
+    Known {
+        variable,
+        key,
+        default,
+        visibility: Visibility::Public,
+        meaning,
+    }
+}
+
+const fn secret(variable: &'static str, key: &'static str, meaning: &'static str) -> Known {
+    Known {
+        variable,
+        key,
+        default: Preset::None,
+        visibility: Visibility::Secret,
+        meaning,
+    }
+}
+
+const GENERATED: Preset = Preset::Derived("generated into `data/secrets.toml`; none in production");
+
+/// All settings, in the order they are shown in.
+pub static SETTINGS: &[Known] = &[
+    public(
+        "ENVIRONMENT",
+        "environment",
+        Preset::Value("development"),
+        "`development`, `test` or `production`. Production refuses weak secrets, plain HTTP and `DEBUG`",
+    ),
+    public(
+        "DEBUG",
+        "debug",
+        Preset::Value("false"),
+        "More detail in logs; refused in production",
+    ),
+    public(
+        "APIVERSE_SAMPLE",
+        "sample",
+        Preset::Derived("`true`; `false` in production"),
+        "Serve the built-in sample upstream, and register it with a key on first start",
+    ),
+    public(
+        "APIVERSE_ADDR",
+        "server.addr",
+        Preset::Value("0.0.0.0:8000"),
+        "Address and port to listen on",
+    ),
+    public(
+        "APIVERSE_GATEWAY_ADDR",
+        "server.gateway_addr",
+        Preset::None,
+        "A listener of its own for `/proxy`; without it the gateway is on `APIVERSE_ADDR`",
+    ),
+    public(
+        "APIVERSE_METRICS_ADDR",
+        "server.metrics_addr",
+        Preset::None,
+        "A listener of its own for metrics and health; without it they are on `APIVERSE_ADDR`",
+    ),
+    public(
+        "METRICS_ENDPOINT",
+        "server.metrics_endpoint",
+        Preset::Value("/metrics"),
+        "Path of the Prometheus metrics",
+    ),
+    public(
+        "APIVERSE_PUBLIC_URL",
+        "server.public_url",
+        Preset::None,
+        "Where people reach the console, such as `https://api.example.com`; https in production",
+    ),
+    public(
+        "ALLOWED_ORIGINS",
+        "server.allowed_origins",
+        Preset::None,
+        "Origins whose pages may call the REST API (CORS), or `*`; https only in production",
+    ),
+    public(
+        "ALLOWED_HOSTS",
+        "server.allowed_hosts",
+        Preset::None,
+        "Host names requests may be for, `*.example.com` for all below; without it any",
+    ),
+    public(
+        "TRUSTED_PROXIES",
+        "server.trusted_proxies",
+        Preset::None,
+        "Networks of load balancers whose `Forwarded` and `X-Forwarded-*` headers are believed",
+    ),
+    public(
+        "APIVERSE_DATA_DIR",
+        "server.data_dir",
+        Preset::Value("data/"),
+        "Folder for everything that is kept: the embedded database, generated secrets, files",
+    ),
+    public(
+        "APIVERSE_SITE_ROOT",
+        "server.site_root",
+        Preset::Derived("`site` beside the program, else `LEPTOS_SITE_ROOT`, else `target/site`"),
+        "Folder of the console's static files",
+    ),
+    public(
+        "APIVERSE_WORKER_THREADS",
+        "server.worker_threads",
+        Preset::Derived("one per core"),
+        "Threads that serve requests, 1 to 1024",
+    ),
+    Known {
+        variable: "DATABASE_URL",
+        key: "database.url",
+        default: Preset::Derived("`sqlite://{data_dir}/apiverse.db`"),
+        visibility: Visibility::SecretUrl,
+        meaning: "`sqlite://…` or `postgres://…` with `sslmode`; `postgresql+asyncpg://…` with `ssl` is understood",
+    },
+    Known {
+        variable: "REDIS_URL",
+        key: "redis.url",
+        default: Preset::None,
+        visibility: Visibility::SecretUrl,
+        meaning: "`redis://…` or `rediss://…`; without it one node keeps counters and cache in process",
+    },
+    secret(
+        "REDIS_PASSWORD",
+        "redis.password",
+        "Password for `REDIS_URL`, when there is none inside it",
+    ),
+    Known {
+        variable: "SECRET_KEY",
+        key: "security.secret_key",
+        default: GENERATED,
+        visibility: Visibility::Secret,
+        meaning: "Encrypts upstream credentials at rest; at least 32 random bytes",
+    },
+    secret(
+        "SECRET_KEY_PREVIOUS",
+        "security.secret_key_previous",
+        "Former values of `SECRET_KEY`, so that what they encrypted stays readable",
+    ),
+    Known {
+        variable: "JWT_SECRET",
+        key: "security.jwt_secret",
+        default: GENERATED,
+        visibility: Visibility::Secret,
+        meaning: "Signs access tokens",
+    },
+    Known {
+        variable: "JWT_REFRESH_SECRET",
+        key: "security.jwt_refresh_secret",
+        default: GENERATED,
+        visibility: Visibility::Secret,
+        meaning: "Signs refresh tokens",
+    },
+    public(
+        "JWT_ALGORITHM",
+        "security.jwt_algorithm",
+        Preset::Value("HS256"),
+        "Only `HS256`; anything else is refused",
+    ),
+    public(
+        "JWT_EXPIRATION",
+        "security.jwt_expiration",
+        Preset::Value("86400"),
+        "Life of an access token in seconds, 60 to 2592000",
+    ),
+    secret(
+        "UNIFIED_API_KEY",
+        "security.unified_api_key",
+        "A key for the REST API that is not bound to an account, for automation of the whole installation",
+    ),
+    public(
+        "ALLOW_PRIVATE_UPSTREAMS",
+        "egress.allow_private_upstreams",
+        Preset::None,
+        "Private networks upstreams may be in, such as `10.0.0.0/8,127.0.0.1/32`; all are refused otherwise",
+    ),
+    public(
+        "APIVERSE_CONNECT_TIMEOUT",
+        "gateway.connect_timeout",
+        Preset::Value("5s"),
+        "Time to connect to an upstream",
+    ),
+    public(
+        "APIVERSE_FIRST_BYTE_TIMEOUT",
+        "gateway.first_byte_timeout",
+        Preset::Value("60s"),
+        "Time until an upstream begins to answer",
+    ),
+    public(
+        "APIVERSE_IDLE_TIMEOUT",
+        "gateway.idle_timeout",
+        Preset::Value("60s"),
+        "Time a body may stand still",
+    ),
+    public(
+        "APIVERSE_MAX_BODY",
+        "gateway.max_body",
+        Preset::Value("1GiB"),
+        "Largest request body through the gateway",
+    ),
+    public(
+        "APIVERSE_MAX_HEADER_BYTES",
+        "gateway.max_header_bytes",
+        Preset::Value("64KiB"),
+        "Largest request head, 8 KiB to 1 MiB",
+    ),
+    public(
+        "APIVERSE_MAX_HEADERS",
+        "gateway.max_headers",
+        Preset::Value("100"),
+        "Most header fields of a request, 16 to 1000",
+    ),
+    public(
+        "LOG_LEVEL",
+        "logging.level",
+        Preset::Derived("`info`; `debug` with `DEBUG`"),
+        "`trace`, `debug`, `info`, `warn`, `error`, `off`, also by module: `info,apiverse_gateway=debug`",
+    ),
+    public(
+        "LOG_FORMAT",
+        "logging.format",
+        Preset::Derived("`pretty`; `json` in production"),
+        "`pretty` for people, `json` for machines",
+    ),
+    public(
+        "APIVERSE_ADMIN_EMAIL",
+        "bootstrap.admin_email",
+        Preset::None,
+        "E-mail address of the first account, created on first start",
+    ),
+    secret(
+        "APIVERSE_ADMIN_PASSWORD",
+        "bootstrap.admin_password",
+        "Password of the first account; without it one is generated and shown once",
+    ),
+    public(
+        "CLERK_ENABLED",
+        "integrations.clerk.enabled",
+        Preset::Value("false"),
+        "Sign in through Clerk. Checked and kept, not used by this version",
+    ),
+    secret(
+        "CLERK_SECRET_KEY",
+        "integrations.clerk.secret_key",
+        "`sk_…`. Not used by this version",
+    ),
+    public(
+        "CLERK_PUBLISHABLE_KEY",
+        "integrations.clerk.publishable_key",
+        Preset::None,
+        "`pk_…`. Not used by this version",
+    ),
+    secret(
+        "CLERK_WEBHOOK_SECRET",
+        "integrations.clerk.webhook_secret",
+        "`whsec_…`. Not used by this version",
+    ),
+    public(
+        "STRIPE_ENABLED",
+        "integrations.stripe.enabled",
+        Preset::Value("false"),
+        "Bill through Stripe. Checked and kept, not used by this version",
+    ),
+    secret(
+        "STRIPE_SECRET_KEY",
+        "integrations.stripe.secret_key",
+        "`sk_…` or `rk_…`. Not used by this version",
+    ),
+    public(
+        "STRIPE_PUBLISHABLE_KEY",
+        "integrations.stripe.publishable_key",
+        Preset::None,
+        "`pk_…`. Not used by this version",
+    ),
+    secret(
+        "STRIPE_WEBHOOK_SECRET",
+        "integrations.stripe.webhook_secret",
+        "`whsec_…`. Not used by this version",
+    ),
+    public(
+        "STRIPE_WEBHOOK_TOLERANCE",
+        "integrations.stripe.webhook_tolerance",
+        Preset::Value("300"),
+        "Largest age of a signed webhook in seconds. Not used by this version",
+    ),
+    public(
+        "STRIPE_PRICE_ID",
+        "integrations.stripe.price_id",
+        Preset::None,
+        "`price_…`. Not used by this version",
+    ),
+    secret(
+        "MAILGUN_API_KEY",
+        "integrations.mailgun.api_key",
+        "Not used by this version",
+    ),
+    public(
+        "MAILGUN_DOMAIN",
+        "integrations.mailgun.domain",
+        Preset::None,
+        "Sending domain. Not used by this version",
+    ),
+    public(
+        "MAILGUN_FROM_EMAIL",
+        "integrations.mailgun.from_email",
+        Preset::None,
+        "Sender. Not used by this version",
+    ),
+    public(
+        "TWILIO_ACCOUNT_SID",
+        "integrations.twilio.account_sid",
+        Preset::None,
+        "`AC` and 32 hex characters. Not used by this version",
+    ),
+    secret(
+        "TWILIO_AUTH_TOKEN",
+        "integrations.twilio.auth_token",
+        "Not used by this version",
+    ),
+    public(
+        "TWILIO_FROM_NUMBER",
+        "integrations.twilio.from_number",
+        Preset::None,
+        "Sender, E.164: `+15551234567`. Not used by this version",
+    ),
+    public(
+        "CLIO_CLIENT_ID",
+        "integrations.clio.client_id",
+        Preset::None,
+        "Not used by this version",
+    ),
+    secret(
+        "CLIO_CLIENT_SECRET",
+        "integrations.clio.client_secret",
+        "Not used by this version",
+    ),
+    public(
+        "AWS_SECRETS_ENABLED",
+        "integrations.aws.secrets_enabled",
+        Preset::Value("false"),
+        "Read secrets from AWS Secrets Manager. Not supported by this version: `true` is refused",
+    ),
+    public(
+        "AWS_SECRETS_NAME",
+        "integrations.aws.secrets_name",
+        Preset::None,
+        "Name of the secret. Not used by this version",
+    ),
+    public(
+        "SECRETS_ARN",
+        "integrations.aws.secrets_arn",
+        Preset::None,
+        "ARN of the secret, in place of its name. Not used by this version",
+    ),
+    public(
+        "AWS_REGION",
+        "integrations.aws.region",
+        Preset::None,
+        "Region, such as `eu-central-1`. Not used by this version",
+    ),
+];

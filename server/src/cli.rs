@@ -1,0 +1,229 @@
+//! The command line.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use apiverse_settings::secrets::generate_secret;
+use apiverse_settings::{FirstStart, Flags, Inputs, Secret, Settings};
+use clap::{Args, Parser, Subcommand};
+
+use crate::{admin, compose, doctor, serve, telemetry};
+
+/// APIverse: a self-hosted API platform in one binary.
+#[derive(Parser)]
+#[command(name = "apiverse", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway, the REST API and the console
+    Serve(Flags),
+    /// Create or update the database schema, and end
+    Migrate(Flags),
+    /// Look at the settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Make secrets
+    Secrets {
+        #[command(subcommand)]
+        command: SecretsCommand,
+    },
+    /// Print the OpenAPI document
+    Openapi,
+    /// Manage accounts
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Check what `serve` needs, or ask a running node how it is
+    Doctor(DoctorArgs),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Tell every problem of the settings
+    Check(Flags),
+    /// Show every setting, where it comes from, without secrets
+    Show(Flags),
+}
+
+#[derive(Subcommand)]
+enum SecretsCommand {
+    /// Print fresh secrets as environment variables
+    Generate,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Create an account with an organization of its own
+    Create {
+        #[arg(long)]
+        email: String,
+        /// Generated and printed when absent
+        #[arg(long)]
+        password: Option<Secret>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Give an account a new password and end its sessions
+    ResetPassword {
+        #[arg(long)]
+        email: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where the database is, for commands that only need that.
+#[derive(Args)]
+struct Place {
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<String>,
+    /// Folder of all data
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// Database address
+    #[arg(long, value_name = "URL")]
+    database_url: Option<Secret>,
+}
+
+impl Place {
+    fn into_flags(self) -> Flags {
+        Flags {
+            config: self.config,
+            data_dir: self.data_dir,
+            database_url: self.database_url,
+            ..Flags::default()
+        }
+    }
+}
+
+#[derive(Args)]
+struct DoctorArgs {
+    /// Only ask this address of a running node, such as http://127.0.0.1:8000/health
+    #[arg(long)]
+    url: Option<String>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    apiverse_connectors::tls::install_default_provider();
+    match Cli::parse().command {
+        Command::Serve(flags) => with_settings(&flags, FirstStart::Create, |settings| {
+            let telemetry = telemetry_of(&settings);
+            telemetry::start(telemetry.0, telemetry.1);
+            block_on(serve::run(settings))
+        }),
+        Command::Migrate(flags) => with_settings(&flags, FirstStart::Create, |settings| {
+            let telemetry = telemetry_of(&settings);
+            telemetry::start(telemetry.0, telemetry.1);
+            block_on(async move {
+                compose::store(&settings).await?.close().await;
+                println!("the schema is up to date");
+                Ok(())
+            })
+        }),
+        Command::Config { command: ConfigCommand::Check(flags) } => {
+            with_settings(&flags, FirstStart::Preview, |_| {
+                println!("the settings are good");
+                Ok(())
+            })
+        }
+        Command::Config { command: ConfigCommand::Show(flags) } => {
+            with_settings(&flags, FirstStart::Preview, |settings| {
+                print!("{}", settings.redacted());
+                Ok(())
+            })
+        }
+        Command::Secrets { command: SecretsCommand::Generate } => {
+            for name in ["SECRET_KEY", "JWT_SECRET", "JWT_REFRESH_SECRET"] {
+                println!("{name}={}", generate_secret().expose());
+            }
+            ExitCode::SUCCESS
+        }
+        Command::Openapi => finish(compose::print_openapi()),
+        Command::User { command: UserCommand::Create { email, password, place } } => {
+            with_settings(&place.into_flags(), FirstStart::Create, |settings| {
+                block_on(admin::create_user(settings, email, password))
+            })
+        }
+        Command::User { command: UserCommand::ResetPassword { email, place } } => {
+            with_settings(&place.into_flags(), FirstStart::Create, |settings| {
+                block_on(admin::reset_password(settings, email))
+            })
+        }
+        Command::Doctor(DoctorArgs { url: Some(url), .. }) => {
+            finish(block_on(async move { doctor::ask(&url).await }))
+        }
+        Command::Doctor(DoctorArgs { url: None, flags }) => {
+            with_settings(&flags, FirstStart::Preview, |settings| {
+                block_on(doctor::examine(settings))
+            })
+        }
+    }
+}
+
+/// What a command ends with when it fails: a sentence for whoever typed it.
+pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+fn with_settings(
+    flags: &Flags,
+    first_start: FirstStart,
+    then: impl FnOnce(Settings) -> Outcome,
+) -> ExitCode {
+    let inputs = match Inputs::from_process() {
+        Ok(inputs) => inputs,
+        Err(error) => return finish(Err(error.into())),
+    };
+    match Settings::load(&inputs, flags, first_start) {
+        Ok(settings) => finish(then(settings)),
+        Err(problems) => {
+            eprintln!("{problems}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn finish(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("apiverse: {error}");
+            let mut reason = error.source();
+            while let Some(inner) = reason {
+                eprint!(": {inner}");
+                reason = inner.source();
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn block_on(future: impl Future<Output = Outcome>) -> Outcome {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}
+
+fn telemetry_of(settings: &Settings) -> (&str, telemetry::Format) {
+    let format = match settings.logging.format {
+        apiverse_settings::LogFormat::Json => telemetry::Format::Json,
+        apiverse_settings::LogFormat::Pretty => telemetry::Format::Pretty,
+    };
+    (&settings.logging.filter, format)
+}
+
+/// Whether `folder` can be written: what `doctor` asks of the data folder.
+pub fn is_writable(folder: &Path) -> bool {
+    let probe = folder.join(".apiverse-probe");
+    std::fs::create_dir_all(folder).is_ok()
+        && std::fs::write(&probe, b"").is_ok()
+        && std::fs::remove_file(&probe).is_ok()
+}

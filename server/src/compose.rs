@@ -1,0 +1,88 @@
+//! Puts the rooms together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiverse_cluster::Bus;
+use apiverse_connectors::egress::EgressPolicy;
+use apiverse_platform::{Clock, Platform, PlatformConfig, ThrottleConfig};
+use apiverse_rest::ServerFunction;
+use apiverse_settings::{Settings, Vault};
+use apiverse_store::{ConnectOptions, Store};
+
+use crate::cli::Outcome;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The database, waited for and migrated.
+pub async fn store(settings: &Settings) -> Result<Store, Error> {
+    let store =
+        Store::connect(settings.database.url.expose(), &ConnectOptions::default()).await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+pub fn vault(settings: &Settings) -> Arc<Vault> {
+    Arc::new(settings.security.vault())
+}
+
+pub fn egress(settings: &Settings) -> EgressPolicy {
+    EgressPolicy::new(settings.egress.allow_private_upstreams.clone())
+}
+
+/// Whether people reach the service by HTTPS only.
+pub fn is_secure(settings: &Settings) -> bool {
+    settings.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+}
+
+pub fn platform(settings: &Settings, store: Store, vault: Arc<Vault>, bus: Bus) -> Platform {
+    let security = &settings.security;
+    let config = PlatformConfig {
+        jwt_secret: security.jwt_secret.clone(),
+        jwt_refresh_secret: security.jwt_refresh_secret.clone(),
+        jwt_lifetime: security.jwt_expiration,
+        refresh_lifetime: Duration::from_secs(30 * 86_400),
+        session_lifetime: SESSION_LIFETIME,
+        unified_api_key: security.unified_api_key.clone(),
+        egress: egress(settings),
+        sample_enabled: settings.sample,
+        secure_cookies: is_secure(settings),
+        throttle: ThrottleConfig::default(),
+    };
+    Platform::new(config, store, vault, bus, Clock::system())
+}
+
+/// How long a browser session lives after its last use.
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 86_400);
+
+/// The services without a gateway beside them, for commands. Other nodes are told of changes
+/// through the database.
+pub async fn platform_alone(settings: &Settings) -> Result<Platform, Error> {
+    let store = store(settings).await?;
+    Ok(platform(settings, store, vault(settings), Bus::local()))
+}
+
+/// The console's server functions as the OpenAPI document names them.
+pub fn server_functions() -> &'static [ServerFunction] {
+    use std::sync::LazyLock;
+    static ALL: LazyLock<Vec<ServerFunction>> = LazyLock::new(|| {
+        apiverse_app::server_functions()
+            .iter()
+            .map(|function| ServerFunction {
+                path: function.path,
+                summary: function.summary,
+                input: function.input,
+                output: function.output,
+            })
+            .collect()
+    });
+    &ALL
+}
+
+/// # Errors
+/// When the document cannot be written.
+pub fn print_openapi() -> Outcome {
+    let document = apiverse_rest::openapi(server_functions());
+    println!("{}", document.to_pretty_json()?);
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! `apiverse serve`: start in order, serve, drain in the opposite order.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiverse_cluster::Bus;
+use apiverse_connectors::oauth2::TokenCache;
+use apiverse_gateway::edge::{Edge, EdgeConfig};
+use apiverse_gateway::{Gateway, GatewayConfig};
+use apiverse_platform::Platform;
+use apiverse_rest::{HealthProbe, RestSettings, RestState};
+use apiverse_settings::Settings;
+use apiverse_store::Store;
+use axum::Router;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::Outcome;
+use crate::probes::{BusProbe, DatabaseProbe};
+use crate::{changes, compose, greeting, probes, sample, signals};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long calls in flight may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When something that is needed is missing at start-up.
+pub async fn run(settings: Settings) -> Outcome {
+    let prometheus = metrics()?;
+    let stop = CancellationToken::new();
+    let store = compose::store(&settings).await?;
+    let vault = compose::vault(&settings);
+    let bus = match &settings.redis.url {
+        Some(url) => Bus::redis(url.expose(), None)?,
+        None => Bus::local(),
+    };
+    let sample_upstream = if settings.sample { Some(sample::start().await?) } else { None };
+
+    let tokens = Arc::new(TokenCache::new(
+        apiverse_connectors::http::client(compose::egress(&settings), Duration::from_secs(15))?,
+        compose::egress(&settings),
+    ));
+    let gateway =
+        Gateway::new(gateway_config(&settings, sample_upstream), store.clone(), vault.clone(), tokens);
+    gateway.load().await?;
+    let follower = Arc::clone(&gateway);
+    bus.on_change(move |change| {
+        let gateway = Arc::clone(&follower);
+        Box::pin(async move { gateway.apply(change).await })
+    });
+    changes::connect(&bus, &store, &stop);
+
+    let platform = compose::platform(&settings, store.clone(), vault, bus.clone());
+    let bootstrap = &settings.bootstrap;
+    let account = platform
+        .ensure_first_account(
+            bootstrap.admin_email.as_deref(),
+            bootstrap.admin_password.as_ref().map(apiverse_settings::Secret::expose),
+        )
+        .await?;
+    let sample =
+        if account.is_some() && settings.sample { platform.ensure_sample().await? } else { None };
+    tokio::spawn(probes::watch_pool(store.clone()));
+    tokio::spawn(forget_old_sessions(store.clone()));
+
+    let control = control_plane(&settings, &platform, &store, &bus, prometheus)?;
+    let edge = Edge::start(
+        edge_config(&settings),
+        Arc::clone(&gateway),
+        control,
+        tokio::runtime::Handle::current(),
+    )?;
+    let listening = edge.local_addr();
+    let base_url = base_url(&settings, listening.port());
+    println!("{}", greeting::text(listening, &base_url, account.as_ref(), sample.as_ref()));
+    tracing::info!(%listening, database = store.kind().as_str(), "serving");
+
+    let signal = signals::stop().await?;
+    tracing::info!(signal, "draining");
+    stop.cancel();
+    edge.shutdown(GRACE).await;
+    gateway.flush().await;
+    bus.shutdown().await;
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn metrics() -> Result<PrometheusHandle, Error> {
+    /// Seconds: from a cache hit's fraction of a millisecond to a slow model's minute.
+    const BUCKETS: [f64; 14] = [
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0,
+    ];
+    let handle = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
+}
+
+fn gateway_config(
+    settings: &Settings,
+    sample_upstream: Option<std::net::SocketAddr>,
+) -> GatewayConfig {
+    let gateway = &settings.gateway;
+    GatewayConfig {
+        connect_timeout: gateway.connect_timeout,
+        first_byte_timeout: gateway.first_byte_timeout,
+        idle_timeout: gateway.idle_timeout,
+        max_body_bytes: gateway.max_body,
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+        egress: compose::egress(settings),
+        sample_upstream,
+        ..GatewayConfig::default()
+    }
+}
+
+fn edge_config(settings: &Settings) -> EdgeConfig {
+    EdgeConfig {
+        addr: settings.server.addr,
+        workers: settings
+            .server
+            .worker_threads
+            .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+            .unwrap_or(1),
+        max_header_bytes: settings.gateway.max_header_bytes,
+        max_headers: settings.gateway.max_headers,
+        ..EdgeConfig::default()
+    }
+}
+
+/// What serves everything that is not under `/proxy`.
+fn control_plane(
+    settings: &Settings,
+    platform: &Platform,
+    store: &Store,
+    bus: &Bus,
+    prometheus: PrometheusHandle,
+) -> Result<Router, Error> {
+    let mut all: Vec<Arc<dyn HealthProbe>> = vec![Arc::new(DatabaseProbe(store.clone()))];
+    if settings.redis.url.is_some() {
+        all.push(Arc::new(BusProbe(bus.clone())));
+    }
+    let server = &settings.server;
+    let rest_settings = RestSettings {
+        allowed_origins: server.allowed_origins.clone(),
+        allowed_hosts: server.allowed_hosts.clone(),
+        public_url: server.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        secure_cookies: compose::is_secure(settings),
+        session_lifetime: compose::SESSION_LIFETIME,
+        metrics_path: Some(server.metrics_endpoint.clone()),
+        revision: option_env!("APIVERSE_REVISION").unwrap_or("unknown"),
+        server_functions: compose::server_functions(),
+    };
+    let state = RestState::new(platform.clone(), rest_settings, all, prometheus);
+    let console = apiverse_app::ssr::routes(console_state(settings, platform)?);
+    let router = apiverse_rest::router(state.clone()).merge(console);
+    let proxies = Arc::new(server.trusted_proxies.clone());
+    let router = apiverse_rest::layers(router, &state);
+    Ok(router.layer(axum::middleware::map_request(move |request| {
+        let proxies = Arc::clone(&proxies);
+        async move { name_client(request, &proxies) }
+    })))
+}
+
+/// Finds the client's address behind trusted proxies once, for everything that asks.
+fn name_client(mut request: axum::extract::Request, proxies: &[ipnet::IpNet]) -> axum::extract::Request {
+    let peer = request
+        .extensions()
+        .get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
+        .map(|info| info.0.ip());
+    if let Some(peer) = peer {
+        let address: IpAddr =
+            apiverse_gateway::client_address(request.headers(), peer, proxies);
+        request.extensions_mut().insert(apiverse_rest::ClientAddr(address));
+    }
+    request
+}
+
+fn console_state(
+    settings: &Settings,
+    platform: &Platform,
+) -> Result<apiverse_app::ssr::ConsoleState, Error> {
+    todo!()
+}
+
+/// Where people reach this node; the port is the one that was really bound.
+fn base_url(settings: &Settings, port: u16) -> String {
+    let server = &settings.server;
+    if server.addr.port() != 0 {
+        return server.base_url();
+    }
+    let mut bound = server.clone();
+    bound.addr.set_port(port);
+    bound.base_url()
+}
+
+/// Sessions that are over are of no use to anybody; once an hour is often enough.
+async fn forget_old_sessions(store: Store) {
+    loop {
+        match store.sessions_delete_expired(chrono::Utc::now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "forgot sessions that were over"),
+            Err(error) => tracing::warn!(error = error.cause(), "cannot forget old sessions"),
+        }
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+}
