@@ -1,0 +1,47 @@
+#![doc = include_str!("../README.md")]
+
+mod accounts;
+mod actor;
+mod apis;
+mod audit;
+mod clock;
+mod cursor;
+mod fault;
+mod first_start;
+mod keys;
+mod passwords;
+mod permissions;
+mod platform;
+mod session_store;
+mod sessions;
+mod throttle;
+mod tokens;
+mod urls;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+pub use accounts::{ChangePasswordError, LoginError, MeError, RegisterError, UpdateProfileError};
+pub use actor::{Actor, RequestInfo, Via};
+pub use apis::{ApiCreateError, ApiDeleteError, ApiGetError, ApiListError, ApiUpdateError};
+pub use audit::AuditListError;
+pub use clock::Clock;
+pub use fault::{Fault, StoreFault};
+pub use first_start::{FirstAccount, FirstStartError, PasswordResetError, Sample, UserCreateError};
+pub use keys::{
+    KeyCreateError, KeyGetError, KeyListError, KeyRevokeError, KeyRotateError, KeyTicketError,
+    KeyUpdateError,
+};
+pub use permissions::{Permission, Permit};
+pub use platform::{Platform, PlatformConfig};
+pub use session_store::StoredSessions;
+pub use sessions::{
+    BearerError, LogoutError, RefreshError, SessionActorError, SessionListError,
+    SessionRevokeError, SignOutError,
+};
+pub use throttle::ThrottleConfig;
+pub use usage::UsageError;
+
+/// Base URL of the built-in sample upstream; only the sample itself may have it.
+pub const SAMPLE_BASE_URL: &str = "http://sample.apiverse.internal";

@@ -1,0 +1,83 @@
+//! Cursors of lists: opaque to callers, so that what they hold may change.
+
+use apiverse_contract::UsageEventId;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
+
+use crate::fault::Invalid;
+
+pub fn of_id(id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_bytes())
+}
+
+pub fn to_id(cursor: Option<&str>) -> Result<Option<Uuid>, Invalid> {
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+    match bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok()) {
+        Some(id) => Ok(Some(id)),
+        None => Err(garbled()),
+    }
+}
+
+pub fn of_call(started_at_us: i64, id: UsageEventId) -> String {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&started_at_us.to_be_bytes());
+    bytes[8..].copy_from_slice(id.0.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub fn to_call(cursor: Option<&str>) -> Result<Option<(i64, UsageEventId)>, Invalid> {
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
+    let bytes: [u8; 24] = URL_SAFE_NO_PAD
+        .decode(cursor)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(garbled)?;
+    let (time, id) = bytes.split_at(8);
+    let time = time
+        .try_into()
+        .map(i64::from_be_bytes)
+        .map_err(|_| garbled())?;
+    let id = Uuid::from_slice(id).map_err(|_| garbled())?;
+    Ok(Some((time, UsageEventId(id))))
+}
+
+fn garbled() -> Invalid {
+    Invalid::one(
+        "cursor",
+        "is not a cursor of this list; leave it out to start from the top",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_come_back() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(to_id(Some(&of_id(id))), Ok(Some(id)));
+        let call = (1_790_000_000_000_000, UsageEventId(id));
+        assert_eq!(to_call(Some(&of_call(call.0, call.1))), Ok(Some(call)));
+        assert_eq!(to_id(None), Ok(None));
+    }
+
+    #[test]
+    fn garbled_cursors_are_a_field_error() {
+        for text in [
+            "",
+            "x",
+            "!!!!",
+            &"A".repeat(1000),
+            "AAAAAAAAAAAAAAAAAAAAAA==",
+        ] {
+            assert!(to_id(Some(text)).is_err(), "{text}");
+            assert!(to_call(Some(text)).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Access tokens (JWT, RFC 7519) and refresh tokens.
+
+use apiverse_contract::{SessionId, UserId};
+use apiverse_settings::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::fault::{Broken, TokenInvalid};
+
+/// What an access token says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    pub sub: Uuid,
+    /// The family of refresh tokens it belongs to; when that ends, so does the token.
+    pub sid: Uuid,
+    pub iat: i64,
+    pub exp: i64,
+    pub jti: String,
+}
+
+pub struct Tokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    refresh_key: [u8; 32],
+}
+
+/// What a refresh token begins with, so that a scanner's find is recognised.
+const REFRESH_TAG: &str = "apvr_";
+
+impl Tokens {
+    pub fn new(jwt_secret: &Secret, refresh_secret: &Secret) -> Self {
+        let secret = jwt_secret.expose().as_bytes();
+        // The algorithm is ours to choose, never the token's.
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = 0;
+        // Expiry is checked against the services' clock.
+        validation.validate_exp = false;
+        validation.set_required_spec_claims(&["sub", "exp"]);
+        Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            validation,
+            refresh_key: blake3::derive_key(
+                "apiverse 2026 refresh tokens",
+                refresh_secret.expose().as_bytes(),
+            ),
+        }
+    }
+
+    pub fn access(
+        &self,
+        user_id: UserId,
+        session_id: SessionId,
+        now: DateTime<Utc>,
+        lifetime: std::time::Duration,
+        random: [u8; 16],
+    ) -> Result<String, Broken> {
+        let iat = now.timestamp();
+        let claims = Claims {
+            sub: user_id.0,
+            sid: session_id.0,
+            iat,
+            exp: iat.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)),
+            jti: URL_SAFE_NO_PAD.encode(random),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+            .map_err(|_| Broken)
+    }
+
+    pub fn read_access(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenInvalid> {
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
+            .map_err(|_| TokenInvalid)?
+            .claims;
+        if claims.exp <= now.timestamp() {
+            return Err(TokenInvalid);
+        }
+        Ok(claims)
+    }
+
+    pub fn refresh(random: [u8; 32]) -> String {
+        format!("{REFRESH_TAG}{}", URL_SAFE_NO_PAD.encode(random))
+    }
+
+    /// What is stored of a refresh token; `None` when it is none of ours.
+    pub fn refresh_hash(&self, token: &str) -> Option<[u8; 32]> {
+        let is_ours = token.starts_with(REFRESH_TAG) && token.len() < 100;
+        is_ours.then(|| *blake3::keyed_hash(&self.refresh_key, token.as_bytes()).as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000 + seconds, 0).expect("a moment")
+    }
+
+    #[test]
+    fn access_tokens_are_read_until_they_expire() {
+        let tokens = Tokens::new(&Secret::new("one"), &Secret::new("two"));
+        let (user, session) = (UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)));
+        let token = tokens
+            .access(user, session, at(0), Duration::from_secs(60), [3; 16])
+            .expect("encodes");
+        let claims = tokens.read_access(&token, at(59)).expect("valid");
+        assert_eq!((claims.sub, claims.sid), (user.0, session.0));
+        assert_eq!(claims.exp - claims.iat, 60);
+        assert_eq!(tokens.read_access(&token, at(60)), Err(TokenInvalid));
+
+        let other = Tokens::new(&Secret::new("another"), &Secret::new("two"));
+        assert_eq!(other.read_access(&token, at(0)), Err(TokenInvalid));
+        let (head, rest) = token.split_once('.').expect("three parts");
+        let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+        let unsigned = rest
+            .rsplit_once('.')
+            .map(|(body, _)| body)
+            .expect("three parts");
+        for forged in [
+            format!("{none}.{unsigned}."),
+            format!("{head}.{unsigned}."),
+            format!("{head}x.{rest}"),
+            format!("{token}x"),
+            String::new(),
+        ] {
+            assert_eq!(
+                tokens.read_access(&forged, at(0)),
+                Err(TokenInvalid),
+                "{forged}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_algorithm_is_refused_even_with_the_right_key() {
+        let secret = Secret::new("one");
+        let tokens = Tokens::new(&secret, &Secret::new("two"));
+        let claims = Claims {
+            sub: Uuid::nil(),
+            sid: Uuid::nil(),
+            iat: at(0).timestamp(),
+            exp: at(60).timestamp(),
+            jti: String::new(),
+        };
+        let key = EncodingKey::from_secret(secret.expose().as_bytes());
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &claims, &key);
+        assert_eq!(
+            tokens.read_access(&token.expect("encodes"), at(0)),
+            Err(TokenInvalid)
+        );
+    }
+}
