@@ -9,13 +9,17 @@ use chrono::{DateTime, SubsecRound, Utc};
 #[derive(Clone)]
 pub struct Clock {
     fixed: Option<Arc<AtomicI64>>,
+    last_id_us: Arc<AtomicI64>,
 }
 
 impl Clock {
     /// The machine's clock.
     #[must_use]
-    pub const fn system() -> Self {
-        Self { fixed: None }
+    pub fn system() -> Self {
+        Self {
+            fixed: None,
+            last_id_us: Arc::default(),
+        }
     }
 
     /// A clock that stands still until [`Clock::advance`].
@@ -23,6 +27,7 @@ impl Clock {
     pub fn fixed(at: DateTime<Utc>) -> Self {
         Self {
             fixed: Some(Arc::new(AtomicI64::new(at.timestamp_micros()))),
+            last_id_us: Arc::default(),
         }
     }
 
@@ -53,13 +58,25 @@ impl Clock {
         bytes
     }
 
-    /// Milliseconds since 1970 and random bytes: what an id is made of.
+    /// What an id is made of: milliseconds since 1970, and ten bytes of which the first twelve
+    /// usable bits are the fraction of the millisecond (RFC 9562, 6.2, method 3). No two ids of a
+    /// clock have the same time, so that lists by id are in the order of creation.
     #[must_use]
     pub fn id_parts(&self) -> (u64, [u8; 10]) {
-        (
-            u64::try_from(self.now().timestamp_millis()).unwrap_or(0),
-            self.random(),
-        )
+        let now = self.now().timestamp_micros();
+        let step = |last: i64| Some(now.max(last + 1));
+        let last = self
+            .last_id_us
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, step)
+            .unwrap_or(now);
+        let us = now.max(last + 1);
+        let fraction = us.rem_euclid(1000) * 4096 / 1000;
+        let [_, low] = u16::try_from(fraction).unwrap_or(0).to_be_bytes();
+        let mut random: [u8; 10] = self.random();
+        // The upper half of the first byte gives way to the version.
+        random[0] = u8::try_from(fraction >> 8).unwrap_or(0);
+        random[1] = low;
+        (u64::try_from(us.div_euclid(1000)).unwrap_or(0), random)
     }
 }
 
@@ -71,3 +88,16 @@ macro_rules! new_id {
     }};
 }
 pub(crate) use new_id;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_ascend_while_the_clock_stands_still() {
+        let clock = Clock::fixed(DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default());
+        let ids: Vec<_> = (0..5000).map(|_| new_id!(clock, ApiId)).collect();
+        assert!(ids.is_sorted_by(|a, b| a < b));
+        assert_eq!(ids[0].0.get_version_num(), 7);
+    }
+}

@@ -65,11 +65,10 @@ async fn connect_sqlite(url: &str, options: &ConnectOptions) -> Result<Store> {
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .busy_timeout(Duration::from_secs(10))
         .pragma("temp_store", "memory");
-    if let Some(folder) = connect.get_filename().parent() {
-        if !folder.as_os_str().is_empty() {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))?;
-        }
+    let folder = connect.get_filename().parent();
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))?;
     }
     // A database in memory lives in its connection: a second one would see another, empty one.
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
