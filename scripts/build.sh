@@ -27,6 +27,8 @@ tailwind="$(node -p 'require("./node_modules/tailwindcss/package.json").version'
 # With hashed file names the binary must be told of them by hash.txt, which stands next to it.
 LEPTOS_SITE_ROOT="$TARGET_DIR/site" LEPTOS_TAILWIND_VERSION="v$tailwind" \
     cargo-leptos leptos build --release ${CI:+--cargo-locked}
+# wasm-bindgen's type declarations are for programmers, not for browsers.
+find "$TARGET_DIR/site" -name '*.d.*ts' -delete
 node scripts/compress.mjs "$TARGET_DIR/site"
 
 # A server may be running from there: files are replaced, never written into.

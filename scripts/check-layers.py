@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Holds the workspace to its layers: who may depend on whom, and which library stays in which crate.
 
-Only direct dependencies count. Dev-dependencies are free of the library rules and may use `testkit`, but a
-crate's tests may not reach into a layer above it either.
+Only direct dependencies count. Dev-dependencies are free of the library rules, and may use `testkit` and every
+layer below, as tests put the real parts together; a layer above stays out of reach for them too.
 """
 
 import json
@@ -53,6 +53,14 @@ def short(name: str) -> str:
     return "server" if name == "apiverse" else name.removeprefix("apiverse-")
 
 
+def below(crate: str) -> set[str]:
+    """Every layer that `crate` stands on."""
+    found = set()
+    for layer in LAYERS[crate]:
+        found |= {layer} | below(layer)
+    return found
+
+
 def main() -> int:
     root = pathlib.Path(__file__).resolve().parent.parent
     metadata = json.loads(
@@ -72,7 +80,7 @@ def main() -> int:
         for dependency in package["dependencies"]:
             name, kind = dependency["name"], dependency["kind"]
             if name in ours:
-                allowed = LAYERS[crate] + (["testkit"] if kind == "dev" else [])
+                allowed = below(crate) | {"testkit"} if kind == "dev" else LAYERS[crate]
                 if short(name) not in allowed and name != package["name"]:
                     problems.append(f"{crate} may not depend on {short(name)}")
             elif kind != "dev" and crate not in LIBRARIES.get(name, [crate]):

@@ -5,4 +5,5 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 "$ROOT/scripts/build.sh"
-exec "$DIST/apiverse" serve "$@"
+# The scripts' own variables are no settings of the server.
+exec env -u APIVERSE_CACHE -u APIVERSE_DIST "$DIST/apiverse" serve "$@"

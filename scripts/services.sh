@@ -93,6 +93,9 @@ for attempt in 1 2 3; do
 done
 export TEST_REDIS_URL="redis://127.0.0.1:$port"
 
+export TEST_HTTPBIN="$APIVERSE_CACHE/python/bin/python"
+export TEST_JSON_SERVER="$ROOT/node_modules/.bin/json-server"
+
 # In the background, because a shell heeds signals only between commands in the foreground.
 cd "$ROOT"
 "$@" <&0 &

@@ -76,7 +76,18 @@ npm_packages() {
 nextest() {
     cargo nextest --version >/dev/null 2>&1 && return
     say "installing cargo-nextest"
-    env -u CARGO_TARGET_DIR cargo install cargo-nextest --locked --root "$TOOLS"
+    cargo_install cargo-nextest --locked
+}
+
+# Real servers for the gateway's tests, written by others.
+python_packages() {
+    local python="$APIVERSE_CACHE/python" wanted='httpbin==0.10.2 gunicorn==23.0.0'
+    [ "$(cat "$python/.apiverse" 2>/dev/null || true)" = "$wanted" ] && return
+    say "installing $wanted"
+    python3 -m venv "$python"
+    # shellcheck disable=SC2086
+    "$python/bin/pip" install --quiet --disable-pip-version-check $wanted
+    echo "$wanted" >"$python/.apiverse"
 }
 
 APT_UPDATED=
@@ -111,4 +122,5 @@ if [ "$1" = test ]; then
     debian_package redis-server 'command -v redis-server'
     debian_package postgresql 'command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'
     debian_package chromium 'command -v chromium'
+    python_packages
 fi

@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 /// Connects the bus to the database's LISTEN/NOTIFY. On SQLite, and on a bus with a transport of
 /// its own, there is nothing to connect.
 pub fn connect(bus: &Bus, store: &Store, stop: &CancellationToken) {
-    let Some(outbound) = bus.outbound() else { return };
+    let Some(outbound) = bus.outbound() else {
+        return;
+    };
     if store.kind() == apiverse_store::Kind::Sqlite {
         return;
     }
@@ -22,7 +24,10 @@ async fn send(mut outbound: Outbound, store: Store) {
     while let Some(text) = outbound.recv().await {
         let mut pause = Duration::from_millis(100);
         while let Err(error) = store.notify(&text).await {
-            tracing::warn!(error = error.cause(), "cannot tell the other nodes of a change");
+            tracing::warn!(
+                error = error.cause(),
+                "cannot tell the other nodes of a change"
+            );
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }

@@ -131,35 +131,42 @@ pub fn run() -> ExitCode {
                 Ok(())
             })
         }),
-        Command::Config { command: ConfigCommand::Check(flags) } => {
-            with_settings(&flags, FirstStart::Preview, |_| {
-                println!("the settings are good");
-                Ok(())
-            })
-        }
-        Command::Config { command: ConfigCommand::Show(flags) } => {
-            with_settings(&flags, FirstStart::Preview, |settings| {
-                print!("{}", settings.redacted());
-                Ok(())
-            })
-        }
-        Command::Secrets { command: SecretsCommand::Generate } => {
+        Command::Config {
+            command: ConfigCommand::Check(flags),
+        } => with_settings(&flags, FirstStart::Preview, |_| {
+            println!("the settings are good");
+            Ok(())
+        }),
+        Command::Config {
+            command: ConfigCommand::Show(flags),
+        } => with_settings(&flags, FirstStart::Preview, |settings| {
+            print!("{}", settings.redacted());
+            Ok(())
+        }),
+        Command::Secrets {
+            command: SecretsCommand::Generate,
+        } => {
             for name in ["SECRET_KEY", "JWT_SECRET", "JWT_REFRESH_SECRET"] {
                 println!("{name}={}", generate_secret().expose());
             }
             ExitCode::SUCCESS
         }
         Command::Openapi => finish(compose::print_openapi()),
-        Command::User { command: UserCommand::Create { email, password, place } } => {
-            with_settings(&place.into_flags(), FirstStart::Create, |settings| {
-                block_on(admin::create_user(settings, email, password))
-            })
-        }
-        Command::User { command: UserCommand::ResetPassword { email, place } } => {
-            with_settings(&place.into_flags(), FirstStart::Create, |settings| {
-                block_on(admin::reset_password(settings, email))
-            })
-        }
+        Command::User {
+            command:
+                UserCommand::Create {
+                    email,
+                    password,
+                    place,
+                },
+        } => with_settings(&place.into_flags(), FirstStart::Create, |settings| {
+            block_on(admin::create_user(settings, email, password))
+        }),
+        Command::User {
+            command: UserCommand::ResetPassword { email, place },
+        } => with_settings(&place.into_flags(), FirstStart::Create, |settings| {
+            block_on(admin::reset_password(settings, email))
+        }),
         Command::Doctor(DoctorArgs { url: Some(url), .. }) => {
             finish(block_on(async move { doctor::ask(&url).await }))
         }
@@ -209,7 +216,10 @@ fn finish(outcome: Outcome) -> ExitCode {
 }
 
 fn block_on(future: impl Future<Output = Outcome>) -> Outcome {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
 }
 
 fn telemetry_of(settings: &Settings) -> (&str, telemetry::Format) {

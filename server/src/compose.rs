@@ -16,8 +16,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The database, waited for and migrated.
 pub async fn store(settings: &Settings) -> Result<Store, Error> {
-    let store =
-        Store::connect(settings.database.url.expose(), &ConnectOptions::default()).await?;
+    let store = Store::connect(settings.database.url.expose(), &ConnectOptions::default()).await?;
     store.migrate().await?;
     Ok(store)
 }
@@ -32,7 +31,11 @@ pub fn egress(settings: &Settings) -> EgressPolicy {
 
 /// Whether people reach the service by HTTPS only.
 pub fn is_secure(settings: &Settings) -> bool {
-    settings.server.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+    settings
+        .server
+        .public_url
+        .as_ref()
+        .is_some_and(|url| url.scheme() == "https")
 }
 
 pub fn platform(settings: &Settings, store: Store, vault: Arc<Vault>, bus: Bus) -> Platform {
@@ -66,7 +69,7 @@ pub async fn platform_alone(settings: &Settings) -> Result<Platform, Error> {
 pub fn server_functions() -> &'static [ServerFunction] {
     use std::sync::LazyLock;
     static ALL: LazyLock<Vec<ServerFunction>> = LazyLock::new(|| {
-        apiverse_app::server_functions()
+        apiverse_app::ssr::server_functions()
             .iter()
             .map(|function| ServerFunction {
                 path: function.path,

@@ -36,7 +36,10 @@ pub async fn examine(settings: Settings) -> Outcome {
             println!("FAILED  {name:<12} {detail}");
         }
     };
-    report("settings", Ok(format!("environment {}", settings.environment)));
+    report(
+        "settings",
+        Ok(format!("environment {}", settings.environment)),
+    );
     let data_dir = &settings.server.data_dir;
     report(
         "data folder",
@@ -56,7 +59,10 @@ pub async fn examine(settings: Settings) -> Outcome {
         if site.is_dir() {
             Ok(site.display().to_string())
         } else {
-            Ok(format!("{} is not there: pages come without styles", site.display()))
+            Ok(format!(
+                "{} is not there: pages come without styles",
+                site.display()
+            ))
         },
     );
     if failures > 0 {
@@ -66,14 +72,20 @@ pub async fn examine(settings: Settings) -> Outcome {
 }
 
 async fn database(settings: &Settings) -> Result<String, String> {
-    let options = ConnectOptions { wait: Duration::ZERO, ..ConnectOptions::default() };
+    let options = ConnectOptions {
+        wait: Duration::ZERO,
+        ..ConnectOptions::default()
+    };
     let store = Store::connect(settings.database.url.expose(), &options)
         .await
         .map_err(|error| error.cause())?;
     let took = store.ping().await.map_err(|error| error.cause())?;
     let kind = store.kind().as_str();
     store.close().await;
-    Ok(format!("{kind}, answers in {:.1} ms", took.as_secs_f64() * 1000.0))
+    Ok(format!(
+        "{kind}, answers in {:.1} ms",
+        took.as_secs_f64() * 1000.0
+    ))
 }
 
 async fn redis(url: &str) -> Result<String, String> {

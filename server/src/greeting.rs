@@ -28,10 +28,16 @@ pub fn text(
     match sample {
         Some(sample) => line(
             "Try",
-            &format!("curl {base_url}/proxy/{}/hello -H 'X-API-Key: {}'", sample.slug, sample.key),
+            &format!(
+                "curl {base_url}/proxy/{}/hello -H 'X-API-Key: {}'",
+                sample.slug, sample.key
+            ),
         ),
         None => line("Try", "create a key in the console; keys are shown once"),
     }
     line("Listening", &format!("http://{listening}"));
-    format!("\nAPIverse {} is running\n\n{text}\n", env!("CARGO_PKG_VERSION"))
+    format!(
+        "\nAPIverse {} is running\n\n{text}\n",
+        env!("CARGO_PKG_VERSION")
+    )
 }

@@ -121,7 +121,10 @@ async fn events(Path(count): Path<u32>) -> Response {
         Some((Ok::<_, Infallible>(Bytes::from(event)), n + 1))
     }));
     (
-        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")],
+        [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
         body,
     )
         .into_response()

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apiverse_app::ssr::ConsoleState;
 use apiverse_cluster::Bus;
 use apiverse_connectors::oauth2::TokenCache;
 use apiverse_gateway::edge::{Edge, EdgeConfig};
@@ -13,6 +14,7 @@ use apiverse_rest::{HealthProbe, RestSettings, RestState};
 use apiverse_settings::Settings;
 use apiverse_store::Store;
 use axum::Router;
+use leptos::config::{Env, LeptosOptions};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -38,14 +40,22 @@ pub async fn run(settings: Settings) -> Outcome {
         Some(url) => Bus::redis(url.expose(), None)?,
         None => Bus::local(),
     };
-    let sample_upstream = if settings.sample { Some(sample::start().await?) } else { None };
+    let sample_upstream = if settings.sample {
+        Some(sample::start().await?)
+    } else {
+        None
+    };
 
     let tokens = Arc::new(TokenCache::new(
         apiverse_connectors::http::client(compose::egress(&settings), Duration::from_secs(15))?,
         compose::egress(&settings),
     ));
-    let gateway =
-        Gateway::new(gateway_config(&settings, sample_upstream), store.clone(), vault.clone(), tokens);
+    let gateway = Gateway::new(
+        gateway_config(&settings, sample_upstream),
+        store.clone(),
+        vault.clone(),
+        tokens,
+    );
     gateway.load().await?;
     let follower = Arc::clone(&gateway);
     bus.on_change(move |change| {
@@ -59,24 +69,35 @@ pub async fn run(settings: Settings) -> Outcome {
     let account = platform
         .ensure_first_account(
             bootstrap.admin_email.as_deref(),
-            bootstrap.admin_password.as_ref().map(apiverse_settings::Secret::expose),
+            bootstrap
+                .admin_password
+                .as_ref()
+                .map(apiverse_settings::Secret::expose),
         )
         .await?;
-    let sample =
-        if account.is_some() && settings.sample { platform.ensure_sample().await? } else { None };
+    let sample = if account.is_some() && settings.sample {
+        platform.ensure_sample().await?
+    } else {
+        None
+    };
     tokio::spawn(probes::watch_pool(store.clone()));
     tokio::spawn(forget_old_sessions(store.clone()));
 
-    let control = control_plane(&settings, &platform, &store, &bus, prometheus)?;
+    let listener = Listener::bind(settings.server.addr)?;
+    let listening = listener.local_addr();
+    let base_url = base_url(&settings, listening.port());
+    let control = control_plane(&settings, &platform, &store, &bus, prometheus, &base_url);
     let edge = Edge::start(
         edge_config(&settings),
+        listener,
         Arc::clone(&gateway),
         control,
         tokio::runtime::Handle::current(),
     )?;
-    let listening = edge.local_addr();
-    let base_url = base_url(&settings, listening.port());
-    println!("{}", greeting::text(listening, &base_url, account.as_ref(), sample.as_ref()));
+    println!(
+        "{}",
+        greeting::text(listening, &base_url, account.as_ref(), sample.as_ref())
+    );
     tracing::info!(%listening, database = store.kind().as_str(), "serving");
 
     let signal = signals::stop().await?;
@@ -95,7 +116,9 @@ fn metrics() -> Result<PrometheusHandle, Error> {
     const BUCKETS: [f64; 14] = [
         0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0,
     ];
-    let handle = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
+    let handle = PrometheusBuilder::new()
+        .set_buckets(&BUCKETS)?
+        .install_recorder()?;
     let upkeep = handle.clone();
     tokio::spawn(async move {
         loop {
@@ -144,7 +167,8 @@ fn control_plane(
     store: &Store,
     bus: &Bus,
     prometheus: PrometheusHandle,
-) -> Result<Router, Error> {
+    base_url: &str,
+) -> Router {
     let mut all: Vec<Arc<dyn HealthProbe>> = vec![Arc::new(DatabaseProbe(store.clone()))];
     if settings.redis.url.is_some() {
         all.push(Arc::new(BusProbe(bus.clone())));
@@ -153,7 +177,10 @@ fn control_plane(
     let rest_settings = RestSettings {
         allowed_origins: server.allowed_origins.clone(),
         allowed_hosts: server.allowed_hosts.clone(),
-        public_url: server.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        public_url: server
+            .public_url
+            .as_ref()
+            .map(|url| url.as_str().to_owned()),
         secure_cookies: compose::is_secure(settings),
         session_lifetime: compose::SESSION_LIFETIME,
         metrics_path: Some(server.metrics_endpoint.clone()),
@@ -161,35 +188,48 @@ fn control_plane(
         server_functions: compose::server_functions(),
     };
     let state = RestState::new(platform.clone(), rest_settings, all, prometheus);
-    let console = apiverse_app::ssr::routes(console_state(settings, platform)?);
+    let console = apiverse_app::ssr::routes(console_state(settings, platform, base_url));
     let router = apiverse_rest::router(state.clone()).merge(console);
     let proxies = Arc::new(server.trusted_proxies.clone());
-    let router = apiverse_rest::layers(router, &state);
-    Ok(router.layer(axum::middleware::map_request(move |request| {
+    apiverse_rest::layers(router, &state).layer(axum::middleware::map_request(move |request| {
         let proxies = Arc::clone(&proxies);
         async move { name_client(request, &proxies) }
-    })))
+    }))
 }
 
 /// Finds the client's address behind trusted proxies once, for everything that asks.
-fn name_client(mut request: axum::extract::Request, proxies: &[ipnet::IpNet]) -> axum::extract::Request {
+fn name_client(
+    mut request: axum::extract::Request,
+    proxies: &[ipnet::IpNet],
+) -> axum::extract::Request {
     let peer = request
         .extensions()
         .get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
         .map(|info| info.0.ip());
     if let Some(peer) = peer {
-        let address: IpAddr =
-            apiverse_gateway::client_address(request.headers(), peer, proxies);
-        request.extensions_mut().insert(apiverse_rest::ClientAddr(address));
+        let address: IpAddr = apiverse_gateway::client_address(request.headers(), peer, proxies);
+        request
+            .extensions_mut()
+            .insert(apiverse_rest::ClientAddr(address));
     }
     request
 }
 
-fn console_state(
-    settings: &Settings,
-    platform: &Platform,
-) -> Result<apiverse_app::ssr::ConsoleState, Error> {
-    todo!()
+fn console_state(settings: &Settings, platform: &Platform, base_url: &str) -> ConsoleState {
+    let site_root = settings.server.site_root.to_string_lossy();
+    let options = LeptosOptions::builder()
+        .output_name("apiverse")
+        .site_root(site_root.as_ref())
+        .site_pkg_dir("pkg")
+        .env(Env::PROD)
+        .hash_files(true)
+        .build();
+    ConsoleState::new(
+        platform.clone(),
+        options,
+        base_url,
+        compose::is_secure(settings),
+    )
 }
 
 /// Where people reach this node; the port is the one that was really bound.

@@ -15,7 +15,7 @@ pub fn start(level: &str, format: Format) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(std::io::stderr);
     // Starting twice happens in tests only, and the first wins.
     let _ = match format {
         Format::Pretty => builder.with_target(false).try_init(),

@@ -122,7 +122,10 @@ impl UsageQuery {
     /// When the range is empty, or too long for the granularity asked for.
     pub fn range(&self, now: DateTime<Utc>) -> Result<UsageRange, FieldError> {
         let to = self.to.unwrap_or(now);
-        let from = self.from.unwrap_or(to - chrono::Duration::hours(24));
+        let day_before = to.checked_sub_signed(chrono::Duration::hours(24));
+        let Some(from) = self.from.or(day_before) else {
+            return Err(FieldError::new("to", "is too early"));
+        };
         if from >= to {
             return Err(FieldError::new("from", "must be before `to`"));
         }

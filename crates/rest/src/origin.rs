@@ -14,7 +14,10 @@ impl OriginRules {
     pub fn new(public_url: Option<&str>, allowed: &[String]) -> Self {
         Self {
             public: public_url.and_then(normal_origin),
-            allowed: allowed.iter().filter_map(|text| normal_origin(text)).collect(),
+            allowed: allowed
+                .iter()
+                .filter_map(|text| normal_origin(text))
+                .collect(),
         }
     }
 
@@ -125,23 +128,50 @@ mod tests {
     #[test]
     fn an_origin_must_be_the_host_or_a_configured_one() {
         let host = ("host", "localhost:8000");
-        assert_eq!(judge(&[host, ("origin", "http://localhost:8000")]), SameOrigin::Yes);
-        assert_eq!(judge(&[host, ("origin", "http://LOCALHOST:8000")]), SameOrigin::Yes);
-        assert_eq!(judge(&[host, ("origin", "http://localhost:8001")]), SameOrigin::No);
-        assert_eq!(judge(&[host, ("origin", "https://api.example.com")]), SameOrigin::Yes);
-        assert_eq!(judge(&[host, ("origin", "http://api.example.com")]), SameOrigin::No);
-        assert_eq!(judge(&[host, ("origin", "https://console.example.org")]), SameOrigin::Yes);
+        assert_eq!(
+            judge(&[host, ("origin", "http://localhost:8000")]),
+            SameOrigin::Yes
+        );
+        assert_eq!(
+            judge(&[host, ("origin", "http://LOCALHOST:8000")]),
+            SameOrigin::Yes
+        );
+        assert_eq!(
+            judge(&[host, ("origin", "http://localhost:8001")]),
+            SameOrigin::No
+        );
+        assert_eq!(
+            judge(&[host, ("origin", "https://api.example.com")]),
+            SameOrigin::Yes
+        );
+        assert_eq!(
+            judge(&[host, ("origin", "http://api.example.com")]),
+            SameOrigin::No
+        );
+        assert_eq!(
+            judge(&[host, ("origin", "https://console.example.org")]),
+            SameOrigin::Yes
+        );
         assert_eq!(judge(&[host, ("origin", "null")]), SameOrigin::No);
         assert_eq!(judge(&[host, ("origin", "garbage")]), SameOrigin::No);
         let default_port = ("host", "shop.example");
-        assert_eq!(judge(&[default_port, ("origin", "https://shop.example")]), SameOrigin::Yes);
+        assert_eq!(
+            judge(&[default_port, ("origin", "https://shop.example")]),
+            SameOrigin::Yes
+        );
     }
 
     #[test]
     fn an_allowed_origin_may_be_another_site() {
         let fetch = ("sec-fetch-site", "cross-site");
-        assert_eq!(judge(&[fetch, ("origin", "https://console.example.org")]), SameOrigin::Yes);
-        assert_eq!(judge(&[fetch, ("origin", "https://evil.example")]), SameOrigin::No);
+        assert_eq!(
+            judge(&[fetch, ("origin", "https://console.example.org")]),
+            SameOrigin::Yes
+        );
+        assert_eq!(
+            judge(&[fetch, ("origin", "https://evil.example")]),
+            SameOrigin::No
+        );
     }
 
     #[test]

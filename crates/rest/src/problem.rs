@@ -14,19 +14,20 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 /// itself refuses.
 #[derive(Debug)]
 pub struct ApiProblem {
-    problem: Problem,
+    /// Boxed, so that a `Result` with it stays small.
+    problem: Box<Problem>,
     retry_after: Option<u32>,
 }
 
 /// Marks an answer whose body is this problem, so that the request id, which the layers know,
 /// gets into it.
 #[derive(Clone)]
-pub(crate) struct Unnumbered(pub Problem);
+pub(crate) struct Unnumbered(pub Box<Problem>);
 
 impl ApiProblem {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
-            problem: Problem::new(code, detail),
+            problem: Box::new(Problem::new(code, detail)),
             retry_after: None,
         }
     }
@@ -78,7 +79,7 @@ impl<F: Fault> From<F> for ApiProblem {
             _ => {}
         }
         Self {
-            problem: Problem::new(code, fault.detail()).with_errors(fault.fields()),
+            problem: Box::new(fault.problem()),
             retry_after: fault.retry_after(),
         }
     }
@@ -98,8 +99,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response {
         let mut response = problem_body(&self.problem);
-        *response.status_mut() = StatusCode::from_u16(self.problem.status)
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -112,7 +113,10 @@ impl IntoResponse for ApiProblem {
             } else {
                 r#"Bearer realm="apiverse""#
             };
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(challenge),
+            );
         }
         response.extensions_mut().insert(Unnumbered(self.problem));
         response
@@ -122,7 +126,9 @@ impl IntoResponse for ApiProblem {
 fn problem_body(problem: &Problem) -> Response {
     let body = serde_json::to_vec(problem).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, PROBLEM_JSON);
     response
 }
 
@@ -132,7 +138,7 @@ pub(crate) fn number(response: &mut Response, request_id: &str) {
         return;
     };
     // The answer to HEAD has no body, but its length is the one GET would get.
-    let is_empty = http_body::Body::is_end_stream(response.body());
+    let is_empty = axum::body::HttpBody::is_end_stream(response.body());
     problem.request_id = Some(request_id.to_owned());
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     response

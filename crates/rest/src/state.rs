@@ -14,7 +14,8 @@ use crate::origin::OriginRules;
 /// What a probe answers: a few words about the dependency, or about what is wrong with it.
 /// Both are shown to whoever asks `/health/ready`, so neither may carry a secret or an address
 /// with credentials.
-pub type ProbeFuture<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, String>> + Send + 'a>>;
+pub type ProbeFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<String>, String>> + Send + 'a>>;
 
 /// One dependency that `/health/ready` reports on.
 pub trait HealthProbe: Send + Sync {
@@ -88,8 +89,7 @@ impl RestState {
         probes: Vec<Arc<dyn HealthProbe>>,
         prometheus: PrometheusHandle,
     ) -> Self {
-        let origins =
-            OriginRules::new(settings.public_url.as_deref(), &settings.allowed_origins);
+        let origins = OriginRules::new(settings.public_url.as_deref(), &settings.allowed_origins);
         Self {
             platform,
             shared: Arc::new(Shared {

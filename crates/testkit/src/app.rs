@@ -221,7 +221,7 @@ impl App {
         client
             .post("/api/v1/auth/register", &body)
             .await
-            .expect_status(201);
+            .assert_status(201);
         client.login(&email, password).await;
         client
     }

@@ -13,7 +13,7 @@ pub use client::{Answer, Client};
 pub use database::{Database, Engine};
 pub use raw::Raw;
 pub use redis::{Redis, free_port};
-pub use reqwest::RequestBuilder;
+pub use reqwest::{Body, RequestBuilder};
 pub use upstream::{Seen, Upstream};
 pub use wait::{WAIT, eventually, rfc3339};
 

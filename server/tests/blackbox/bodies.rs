@@ -100,8 +100,8 @@ async fn large_bodies_pass_in_constant_memory(engine: Engine) {
 
 fn reqwest_body(
     parts: impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
-) -> reqwest::Body {
-    reqwest::Body::wrap_stream(parts)
+) -> apiverse_testkit::Body {
+    apiverse_testkit::Body::wrap_stream(parts)
 }
 
 async fn too_large_bodies_are_refused(engine: Engine) {

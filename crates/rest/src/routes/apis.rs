@@ -1,0 +1,132 @@
+//! APIs: registered upstreams.
+
+use apiverse_contract::apis::{ApiView, CreateApi, PatchApi};
+use apiverse_contract::{ApiId, ErrorCode, ListQuery, Page};
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+
+use super::created;
+use crate::openapi::problems::{BODY, CHANGE, QUERY, ROLE, SIGNED_IN, problems};
+use crate::{ApiJson, ApiPath, ApiProblem, ApiQuery, Authenticated, RestState};
+
+type Answer<T> = Result<T, ApiProblem>;
+
+problems!(ListProblems: SIGNED_IN, ROLE, QUERY);
+
+/// List APIs
+///
+/// Newest first. `q` searches name, slug and base address.
+#[utoipa::path(
+    get, path = "/apis", operation_id = "list_apis", tag = "apis",
+    params(ListQuery),
+    responses((status = 200, description = "A page of APIs", body = Page<ApiView>), ListProblems),
+)]
+pub async fn list(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+    ApiQuery(query): ApiQuery<ListQuery>,
+) -> Answer<Json<Page<ApiView>>> {
+    Ok(Json(state.platform.api_list(&actor, query).await?))
+}
+
+problems!(CreateProblems: SIGNED_IN, CHANGE, BODY, &[ErrorCode::SlugTaken]);
+
+/// Register an API
+///
+/// From then on `/proxy/{slug}/…` forwards to `base_url`. The secrets in `auth_config` are
+/// encrypted and never shown again. Its fields depend on `auth_type`:
+///
+/// - `none`: nothing
+/// - `api_key`: `value`, `name` (default `X-API-Key`), `in` (`header` or `query`)
+/// - `bearer`: `token`
+/// - `basic`: `username`, `password`
+/// - `oauth2`: `token_url`, `client_id`, `client_secret`, `scope`, `audience`
+#[utoipa::path(
+    post, path = "/apis", operation_id = "create_api", tag = "apis",
+    request_body = CreateApi,
+    responses((status = 201, description = "The API", body = ApiView), CreateProblems),
+)]
+pub async fn create(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+    ApiJson(request): ApiJson<CreateApi>,
+) -> Answer<Response> {
+    let api = state.platform.api_create(&actor, request).await?;
+    Ok(created("/apis", api.id, api))
+}
+
+problems!(GetProblems: SIGNED_IN, ROLE, &[ErrorCode::ApiNotFound]);
+
+/// Show an API
+#[utoipa::path(
+    get, path = "/apis/{id}", operation_id = "get_api", tag = "apis",
+    params(("id" = String, Path, format = Uuid, description = "Id of the API")),
+    responses((status = 200, description = "The API", body = ApiView), GetProblems),
+)]
+pub async fn get(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+    ApiPath(id): ApiPath<ApiId>,
+) -> Answer<Json<ApiView>> {
+    Ok(Json(state.platform.api_get(&actor, id).await?))
+}
+
+problems!(ChangeProblems: SIGNED_IN, CHANGE, BODY, &[ErrorCode::ApiNotFound, ErrorCode::SlugTaken]);
+
+/// Replace an API
+///
+/// What is absent goes back to its default; only a secret that is absent is kept while
+/// `auth_type` stays the same.
+#[utoipa::path(
+    put, path = "/apis/{id}", operation_id = "replace_api", tag = "apis",
+    params(("id" = String, Path, format = Uuid, description = "Id of the API")),
+    request_body = CreateApi,
+    responses((status = 200, description = "The API", body = ApiView), ChangeProblems),
+)]
+pub async fn replace(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+    ApiPath(id): ApiPath<ApiId>,
+    ApiJson(request): ApiJson<CreateApi>,
+) -> Answer<Json<ApiView>> {
+    Ok(Json(state.platform.api_replace(&actor, id, request).await?))
+}
+
+/// Change an API
+///
+/// Only what is named changes; `null` clears a field that may be empty.
+#[utoipa::path(
+    patch, path = "/apis/{id}", operation_id = "patch_api", tag = "apis",
+    params(("id" = String, Path, format = Uuid, description = "Id of the API")),
+    request_body = PatchApi,
+    responses((status = 200, description = "The API", body = ApiView), ChangeProblems),
+)]
+pub async fn patch(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+    ApiPath(id): ApiPath<ApiId>,
+    ApiJson(request): ApiJson<PatchApi>,
+) -> Answer<Json<ApiView>> {
+    Ok(Json(state.platform.api_patch(&actor, id, request).await?))
+}
+
+problems!(DeleteProblems: SIGNED_IN, CHANGE, &[ErrorCode::ApiNotFound]);
+
+/// Delete an API
+///
+/// The gateway stops serving it at once; what was recorded of its usage stays.
+#[utoipa::path(
+    delete, path = "/apis/{id}", operation_id = "delete_api", tag = "apis",
+    params(("id" = String, Path, format = Uuid, description = "Id of the API")),
+    responses((status = 204, description = "Deleted"), DeleteProblems),
+)]
+pub async fn delete(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+    ApiPath(id): ApiPath<ApiId>,
+) -> Answer<StatusCode> {
+    state.platform.api_delete(&actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

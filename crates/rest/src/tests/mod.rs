@@ -1,0 +1,10 @@
+//! The REST side over a real platform on a SQLite file, called through its router.
+
+mod accounts;
+mod app;
+mod hostile;
+mod http;
+mod openapi;
+mod operations;
+mod resources;
+mod sessions;

@@ -1,0 +1,154 @@
+// The test every test is written with: it watches each page for errors, and has an account with data.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type BrowserContext, expect, type Page, test as base } from "@playwright/test";
+import { type Account, type Api, call, createApi, createKey, type Key, newAccount, register, unique, url } from "./account";
+
+/** An account with an API, a key and calls of every status class. */
+export interface Owner {
+  account: Account;
+  api: Api;
+  key: Key;
+  /** Cookies to be signed in with. */
+  state: Awaited<ReturnType<BrowserContext["storageState"]>>;
+}
+
+/** What a page did that it should not have. */
+export class Watch {
+  readonly problems: string[] = [];
+  #expected: RegExp[] = [];
+
+  /** Something the test provokes: an answer of 404, say. */
+  expectProblem(pattern: RegExp): void {
+    this.#expected.push(pattern);
+  }
+
+  attach(page: Page): void {
+    // Errors, and warnings too: a hydration mismatch is one.
+    page.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning") {
+        this.problems.push(`console ${message.type()}: ${message.text()} (${message.location().url})`);
+      }
+    });
+    page.on("pageerror", (error) => this.problems.push(`uncaught: ${error.message}`));
+    page.on("requestfailed", (request) => {
+      const reason = request.failure()?.errorText ?? "";
+      // Leaving a page aborts what it was still loading.
+      if (reason !== "net::ERR_ABORTED") this.problems.push(`failed: ${request.method()} ${request.url()} ${reason}`);
+    });
+    page.on("response", (response) => {
+      if (response.status() >= 400) {
+        this.problems.push(`answer ${response.status()}: ${response.request().method()} ${response.url()}`);
+      }
+    });
+  }
+
+  check(): void {
+    const unexpected = this.problems.filter((problem) => !this.#expected.some((pattern) => pattern.test(problem)));
+    expect(unexpected, "console errors, failed requests").toEqual([]);
+  }
+}
+
+interface TestFixtures {
+  watch: Watch;
+  /** A page signed in as `owner`. */
+  console: Page;
+}
+
+interface WorkerFixtures {
+  owner: Owner;
+}
+
+export const test = base.extend<TestFixtures, WorkerFixtures>({
+  baseURL: async ({}, use) => {
+    await use(url());
+  },
+
+  watch: [
+    async ({ context }, use) => {
+      const watch = new Watch();
+      context.on("page", (page) => watch.attach(page));
+      await use(watch);
+      watch.check();
+    },
+    { auto: true },
+  ],
+
+  owner: [
+    async ({ browser }, use) => {
+      const context = await browser.newContext({ baseURL: url() });
+      const page = await context.newPage();
+      const account = newAccount();
+      await register(page, account);
+      const api = await createApi(page, unique("Weather"));
+      const key = await createKey(page, unique("Mobile app"));
+      for (const path of ["forecast", "forecast?city=Oslo", "status/302", "status/404", "status/500"]) {
+        await fetch(`${url()}/proxy/${api.slug}/${path}`, { headers: { "x-api-key": key.key }, redirect: "manual" });
+      }
+      await call(api.slug, "alerts", key.key, "POST");
+      // Usage is fresh within two seconds; the pages shall have it from the first test on.
+      await expect
+        .poll(async () => {
+          const usage = await page.request.get(`${url()}/api/v1/usage`);
+          return ((await usage.json()) as { totals: { calls: number } }).totals.calls;
+        })
+        .toBe(6);
+      const state = await context.storageState();
+      await context.close();
+      await use({ account, api, key, state });
+    },
+    { scope: "worker", timeout: 60_000 },
+  ],
+
+  console: async ({ owner, context, page }, use) => {
+    await context.addCookies(owner.state.cookies);
+    await use(page);
+  },
+});
+
+/** Waits until the page's own code runs: the frontend says so on <html>. */
+export async function hydrated(page: Page): Promise<void> {
+  await page.waitForFunction(() => document.documentElement.hasAttribute("data-hydrated"));
+}
+
+export interface Place {
+  name: string;
+  path: string;
+  heading: RegExp;
+  signedIn: boolean;
+}
+
+/** Every page there is. */
+export function places(owner: Owner): Place[] {
+  return [
+    { name: "landing", path: "/", heading: /./, signedIn: false },
+    { name: "register", path: "/register", heading: /./, signedIn: false },
+    { name: "login", path: "/login", heading: /./, signedIn: false },
+    { name: "overview", path: "/console", heading: /^Overview$/, signedIn: true },
+    { name: "apis", path: "/console/apis", heading: /^APIs$/, signedIn: true },
+    { name: "new-api", path: "/console/apis/new", heading: /^New API$/, signedIn: true },
+    { name: "api", path: `/console/apis/${owner.api.id}`, heading: /^Weather-/, signedIn: true },
+    { name: "keys", path: "/console/keys", heading: /^Keys$/, signedIn: true },
+    { name: "new-key", path: "/console/keys/new", heading: /^New key$/, signedIn: true },
+    { name: "key", path: `/console/keys/${owner.key.id}`, heading: /^Mobile app-/, signedIn: true },
+    { name: "usage", path: "/console/usage", heading: /^Usage$/, signedIn: true },
+    { name: "explorer", path: "/console/explorer", heading: /^Explorer$/, signedIn: true },
+    { name: "settings", path: "/console/settings", heading: /^Settings$/, signedIn: true },
+  ];
+}
+
+/** Goes to a page and waits until it shows what it is. */
+export async function visit(page: Page, place: Place): Promise<void> {
+  const answer = await page.goto(place.path);
+  expect(answer?.status(), place.path).toBe(200);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(place.heading);
+}
+
+/** The folder of the screenshots. */
+export function screenshotFolder(): string {
+  const folder = join(import.meta.dirname, "..", "screenshots");
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+export { expect };

@@ -1,0 +1,33 @@
+// Where a form is all there is, a form is enough.
+import { newAccount, register, sample, signIn, unique } from "../support/account";
+import { expect, test } from "../support/test";
+
+test.use({ javaScriptEnabled: false });
+
+test("register, sign in, create an API and a key", async ({ page, context, watch }) => {
+  const account = newAccount();
+  await register(page, account);
+  await context.clearCookies();
+  await signIn(page, account);
+
+  const name = unique("Plain");
+  await page.goto("/console/apis/new");
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Base URL").fill(sample());
+  await page.getByRole("button", { name: "Create API" }).click();
+  await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
+
+  await page.goto("/console/keys/new");
+  await page.getByLabel("Name", { exact: true }).fill("Plain key");
+  await page.getByRole("button", { name: "Create key" }).click();
+  await expect(page.getByText(/apv_live_[0-9A-Za-z]{49}/).first()).toBeVisible();
+
+  // A refused form says why and keeps what was typed.
+  watch.expectProblem(/answer 4\d\d|Failed to load resource/);
+  await page.goto("/console/apis/new");
+  await page.getByLabel("Name", { exact: true }).fill("Kept");
+  await page.getByLabel("Base URL").fill("ftp://example.com");
+  await page.getByRole("button", { name: "Create API" }).click();
+  await expect(page.getByLabel("Name", { exact: true })).toHaveValue("Kept");
+  await expect(page.getByLabel("Base URL")).toHaveAttribute("aria-invalid", "true");
+});
