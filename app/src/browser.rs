@@ -97,3 +97,11 @@ pub fn stopwatch() -> f64 {
         .performance()
         .map_or(0.0, |performance| performance.now())
 }
+
+/// Closes a popover by its id.
+pub fn close_popover(id: &str) {
+    let element = document().get_element_by_id(id);
+    if let Some(element) = element.and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let _ = element.hide_popover();
+    }
+}

@@ -2,7 +2,7 @@
 
 use apiverse_contract::auth::MeView;
 use apiverse_contract::keys::ApiKeyCreated;
-use apiverse_contract::{FieldError, Problem};
+use apiverse_contract::Problem;
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -32,13 +32,6 @@ pub struct Flash {
     pub problem: Option<Problem>,
     /// A key that was just made.
     pub created: Option<ApiKeyCreated>,
-}
-
-impl Flash {
-    #[must_use]
-    pub fn errors(&self) -> &[FieldError] {
-        self.problem.as_ref().map_or(&[], |problem| &problem.errors)
-    }
 }
 
 /// The page's view of its seed; cheap to copy into closures.

@@ -1,13 +1,12 @@
 //! `apiverse serve`: start in order, serve, drain in the opposite order.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use apiverse_app::ssr::ConsoleState;
 use apiverse_cluster::Bus;
 use apiverse_connectors::oauth2::TokenCache;
-use apiverse_gateway::edge::{Edge, EdgeConfig};
+use apiverse_gateway::edge::{ClientIp, Edge, EdgeConfig};
 use apiverse_gateway::{Gateway, GatewayConfig};
 use apiverse_platform::Platform;
 use apiverse_rest::{HealthProbe, RestSettings, RestState};
@@ -46,10 +45,10 @@ pub async fn run(settings: Settings) -> Outcome {
         None
     };
 
-    let tokens = Arc::new(TokenCache::new(
+    let tokens = TokenCache::new(
         apiverse_connectors::http::client(compose::egress(&settings), Duration::from_secs(15))?,
         compose::egress(&settings),
-    ));
+    );
     let gateway = Gateway::new(
         gateway_config(&settings, sample_upstream),
         store.clone(),
@@ -83,17 +82,17 @@ pub async fn run(settings: Settings) -> Outcome {
     tokio::spawn(probes::watch_pool(store.clone()));
     tokio::spawn(forget_old_sessions(store.clone()));
 
-    let listener = Listener::bind(settings.server.addr)?;
-    let listening = listener.local_addr();
-    let base_url = base_url(&settings, listening.port());
-    let control = control_plane(&settings, &platform, &store, &bus, prometheus, &base_url);
     let edge = Edge::start(
         edge_config(&settings),
-        listener,
         Arc::clone(&gateway),
-        control,
+        |bound| {
+            let base_url = base_url(&settings, bound.port());
+            control_plane(&settings, &platform, &store, &bus, prometheus, &base_url)
+        },
         tokio::runtime::Handle::current(),
     )?;
+    let listening = edge.local_addr();
+    let base_url = base_url(&settings, listening.port());
     println!(
         "{}",
         greeting::text(listening, &base_url, account.as_ref(), sample.as_ref())
@@ -148,15 +147,13 @@ fn gateway_config(
 
 fn edge_config(settings: &Settings) -> EdgeConfig {
     EdgeConfig {
-        addr: settings.server.addr,
         workers: settings
             .server
             .worker_threads
             .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
             .unwrap_or(1),
         max_header_bytes: settings.gateway.max_header_bytes,
-        max_headers: settings.gateway.max_headers,
-        ..EdgeConfig::default()
+        ..EdgeConfig::new(settings.server.addr)
     }
 }
 
@@ -190,24 +187,14 @@ fn control_plane(
     let state = RestState::new(platform.clone(), rest_settings, all, prometheus);
     let console = apiverse_app::ssr::routes(console_state(settings, platform, base_url));
     let router = apiverse_rest::router(state.clone()).merge(console);
-    let proxies = Arc::new(server.trusted_proxies.clone());
-    apiverse_rest::layers(router, &state).layer(axum::middleware::map_request(move |request| {
-        let proxies = Arc::clone(&proxies);
-        async move { name_client(request, &proxies) }
-    }))
+    apiverse_rest::layers(router, &state).layer(axum::middleware::map_request(
+        |request: axum::extract::Request| async { name_client(request) },
+    ))
 }
 
-/// Finds the client's address behind trusted proxies once, for everything that asks.
-fn name_client(
-    mut request: axum::extract::Request,
-    proxies: &[ipnet::IpNet],
-) -> axum::extract::Request {
-    let peer = request
-        .extensions()
-        .get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
-        .map(|info| info.0.ip());
-    if let Some(peer) = peer {
-        let address: IpAddr = apiverse_gateway::client_address(request.headers(), peer, proxies);
+/// Tells the REST side what the edge found out.
+fn name_client(mut request: axum::extract::Request) -> axum::extract::Request {
+    if let Some(&ClientIp(address)) = request.extensions().get() {
         request
             .extensions_mut()
             .insert(apiverse_rest::ClientAddr(address));

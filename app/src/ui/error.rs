@@ -7,8 +7,13 @@ use super::icon::icon;
 use crate::browser;
 use crate::urlencoded::query;
 
-/// A panel in the place of what could not be loaded. The rest of the page stays.
-pub fn error_panel(problem: Problem, retry: impl Fn() + Send + Sync + 'static) -> AnyView {
+/// A panel in the place of what could not be loaded. The rest of the page stays. `is_page` when
+/// there is no other heading.
+pub fn error_panel(
+    problem: Problem,
+    is_page: bool,
+    retry: impl Fn() + Send + Sync + 'static,
+) -> AnyView {
     let signed_out = problem.code == "authentication_required";
     if signed_out {
         // The session ended while the page was open.
@@ -17,7 +22,11 @@ pub fn error_panel(problem: Problem, retry: impl Fn() + Send + Sync + 'static) -
     view! {
         <div class="panel empty" role="alert">
             <span class="text-bad">{icon(icondata_lu::LuCircleAlert.data)}</span>
-            <h2>{problem.title}</h2>
+            {if is_page {
+                view! { <h1>{problem.title}</h1> }.into_any()
+            } else {
+                view! { <h2>{problem.title}</h2> }.into_any()
+            }}
             <p>{sentence(&problem.detail)}</p>
             {request_id(problem.request_id)}
             <button type="button" class="btn btn-outline btn-sm" on:click=move |_| retry()>

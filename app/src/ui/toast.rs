@@ -37,13 +37,6 @@ impl Toasts {
     }
 }
 
-/// Shows a notice if the page has a place for it.
-pub fn toast(text: impl Into<String>) {
-    if let Some(toasts) = use_context::<Toasts>() {
-        toasts.show(text);
-    }
-}
-
 /// Where notices appear; one a page.
 pub fn region(toasts: Toasts) -> AnyView {
     view! {

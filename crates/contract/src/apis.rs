@@ -5,8 +5,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::patch::Patch;
+use crate::redacted::redacted_debug;
 use crate::validation::{is_header_value, is_name, is_slug, is_token};
 use crate::{ApiId, FieldError, Validation};
+
+redacted_debug! {
+    UpstreamAuth {}
+    CreateApi { name, slug, base_url, auth_type, is_active }
+    PatchApi { name, slug, base_url, auth_type, is_active }
+}
 
 /// How the gateway authenticates itself to the upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -4,8 +4,17 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::patch::Patch;
+use crate::redacted::redacted_debug;
 use crate::validation::{is_email, is_name};
 use crate::{FieldError, OrganizationId, SessionId, UserId, Validation};
+
+redacted_debug! {
+    RegisterRequest { email, full_name }
+    LoginRequest { email }
+    ChangePassword {}
+    TokenResponse { token_type, expires_in }
+    RefreshRequest {}
+}
 
 /// Passwords are measured in characters; the upper bound keeps hashing cheap for hostile input.
 pub const PASSWORD_MIN: usize = 10;

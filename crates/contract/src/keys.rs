@@ -4,8 +4,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::patch::Patch;
+use crate::redacted::redacted_debug;
 use crate::validation::{is_name, is_token};
 use crate::{ApiId, FieldError, KeyId, Validation};
+
+redacted_debug! {
+    ApiKeyCreated { view }
+    KeyTicket { expires_at }
+}
 
 /// What a key is for; visible in its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,7 +100,7 @@ pub struct ApiKeyCreated {
 }
 
 /// `POST /api-keys/{id}/ticket`: lets the console's explorer call as a key it does not know.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyTicket {
     /// Send it as `X-API-Key`; the gateway treats the call as the key's own.

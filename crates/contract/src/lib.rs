@@ -10,6 +10,7 @@ pub mod latency;
 pub mod page;
 pub mod patch;
 pub mod problem;
+mod redacted;
 pub mod usage;
 pub mod validation;
 

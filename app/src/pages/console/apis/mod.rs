@@ -1,0 +1,13 @@
+//! APIs: the list, a new one, and one with its settings.
+
+mod create;
+mod danger;
+mod detail;
+mod fields;
+mod list;
+mod snippets;
+
+pub use create::create;
+pub use detail::detail;
+pub use list::list;
+pub use snippets::curl_quote;

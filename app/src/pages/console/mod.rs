@@ -1,0 +1,17 @@
+//! The console: everything behind the sign-in.
+
+pub mod apis;
+mod calls;
+mod explorer;
+pub mod keys;
+mod layout;
+mod overview;
+mod series;
+mod settings;
+mod usage;
+
+pub use explorer::explorer;
+pub use layout::layout;
+pub use overview::overview;
+pub use settings::settings;
+pub use usage::usage;

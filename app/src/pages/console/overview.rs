@@ -1,0 +1,346 @@
+//! The Overview: what goes through the gateway, and for a newcomer the way to the first call.
+
+use apiverse_contract::usage::{TopRow, UsageReport, UsageTotals};
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+
+use super::calls::{Columns, Inspector, calls_table};
+use super::series::{calls_and_latency, to_f64};
+use crate::format;
+use crate::page_context::Page;
+use crate::rpc::usage::{Overview, OverviewQuery, Span, Start};
+use crate::ui::chart::{ChartState, chart, spark};
+use crate::ui::code::code_block;
+use crate::ui::icon::{icon, sized};
+use crate::ui::live::on_new_calls;
+use crate::ui::load::load;
+use crate::ui::page_head::page_head;
+use crate::ui::skeleton;
+use crate::ui::span::span_picker;
+
+pub fn overview() -> AnyView {
+    let query = use_query_map();
+    let span = Memo::new(move |_| {
+        query.with(|map| map.get_str("span").and_then(Span::parse).unwrap_or_default())
+    });
+    let data = Resource::new(
+        move || span.get(),
+        |span| crate::rpc::usage::overview(OverviewQuery { span }),
+    );
+    on_new_calls(move || data.refetch());
+    let state = ChartState::new();
+    let inspector = Inspector::new();
+    view! {
+        <div class="page">
+            {page_head(
+                "Overview",
+                (move || span_picker("/console", Some(span.get()), &[])).into_any(),
+            )}
+            {load(data, skeleton::dashboard, move |data| {
+                content(data, span.get_untracked(), state, inspector)
+            })} {inspector.view()}
+        </div>
+    }
+    .into_any()
+}
+
+fn content(data: Overview, span: Span, state: ChartState, inspector: Inspector) -> AnyView {
+    if !data.start.called {
+        return first_steps(&data.start);
+    }
+    let chart_data = calls_and_latency("overview", &data.usage, 200);
+    let range = format!("?span={}", span.as_str());
+    view! {
+        <div class="flex flex-col gap-4">
+            {figures(&data.usage, &data.before, span)}
+            <section class="panel" aria-label="Calls and latency">
+                <div class="panel-body">{chart(chart_data, state)}</div>
+            </section>
+            <div class="grid gap-4 lg:grid-cols-2">
+                {ranking("Busiest APIs", "/console/apis/", &data.apis, "No API was called in this span.")}
+                {ranking("Busiest keys", "/console/keys/", &data.keys, "No key was used in this span.")}
+            </div>
+            <section class="panel">
+                <div class="panel-head">
+                    <h2>"Latest calls"</h2>
+                    <a class="link-quiet text-sm" href=format!("/console/usage{range}")>
+                        "All calls"
+                    </a>
+                </div>
+                {calls_table(data.calls, Columns::default(), inspector)}
+            </section>
+        </div>
+    }
+    .into_any()
+}
+
+/// The strip of figures, each against the span before.
+fn figures(usage: &UsageReport, before: &UsageTotals, span: Span) -> AnyView {
+    let now = &usage.totals;
+    let calls = usage.series.iter().map(|p| Some(to_f64(p.calls))).collect();
+    let errors = usage
+        .series
+        .iter()
+        .map(|p| (p.calls > 0).then(|| format::ratio(p.errors, p.calls)))
+        .collect();
+    let latency = usage.series.iter().map(|p| p.p95_ms).collect();
+    let rate = format::ratio(now.errors, now.calls);
+    let rate_before = format::ratio(before.errors, before.calls);
+    let bytes = now.bytes_in + now.bytes_out;
+    let bytes_before = before.bytes_in + before.bytes_out;
+    view! {
+        <section
+            aria-label="Figures"
+            class="panel grid grid-cols-2 divide-line max-lg:divide-y lg:grid-cols-4 lg:divide-x"
+        >
+            {figure(
+                "Calls",
+                format::count(now.calls),
+                format::change(to_f64(now.calls), to_f64(before.calls)),
+                span,
+                calls,
+                "stroke-chart-1",
+            )}
+            {figure(
+                "Error rate",
+                format::percent(now.errors, now.calls),
+                format::change(rate, rate_before),
+                span,
+                errors,
+                "stroke-chart-5xx",
+            )}
+            {figure(
+                "Latency p95",
+                format::maybe_millis(now.p95_ms),
+                now.p95_ms.and_then(|ms| format::change(ms, before.p95_ms.unwrap_or(0.0))),
+                span,
+                latency,
+                "stroke-chart-4",
+            )}
+            {figure(
+                "Transferred",
+                format::bytes(bytes),
+                format::change(to_f64(bytes), to_f64(bytes_before)),
+                span,
+                Vec::new(),
+                "",
+            )}
+        </section>
+    }
+    .into_any()
+}
+
+fn figure(
+    label: &'static str,
+    value: String,
+    change: Option<String>,
+    span: Span,
+    values: Vec<Option<f64>>,
+    class: &'static str,
+) -> AnyView {
+    let compared = match change {
+        Some(change) => format!("{change} against the {} before", span.words()),
+        None => format!("nothing in the {} before", span.words()),
+    };
+    let line = if values.is_empty() {
+        String::new()
+    } else {
+        spark(&values, class)
+    };
+    view! {
+        <div class="flex min-w-0 flex-col gap-0.5 px-4 py-3">
+            <p class="stat-label">{label}</p>
+            <p class="stat-figure-value">{value}</p>
+            <p class="stat-delta truncate" title=compared.clone()>
+                {compared.clone()}
+            </p>
+            <div class="mt-1.5 h-6" inner_html=line></div>
+        </div>
+    }
+    .into_any()
+}
+
+/// Who was called most, as bars of their share.
+fn ranking(
+    title: &'static str,
+    path: &'static str,
+    rows: &[TopRow],
+    nothing: &'static str,
+) -> AnyView {
+    let most = rows.iter().map(|row| row.calls).max().unwrap_or(0);
+    let body = if rows.is_empty() {
+        view! { <p class="panel-body text-muted">{nothing}</p> }.into_any()
+    } else {
+        let rows = rows
+            .iter()
+            .map(|row| {
+                let name = row.name.clone().unwrap_or_else(|| "unknown".to_owned());
+                let name = match &row.id {
+                    Some(id) => view! {
+                        <a class="link-quiet" href=format!("{path}{id}")>
+                            {name}
+                        </a>
+                    }
+                    .into_any(),
+                    None => view! { <span class="text-muted">{name}</span> }.into_any(),
+                };
+                let share = format::ratio(row.calls, most) * 100.0;
+                let bar = format!(
+                    r#"<svg width="100%" height="6" aria-hidden="true"><rect width="100%" height="6" rx="3" class="fill-sunken"/><rect width="{share:.1}%" height="6" rx="3" class="fill-chart-1"/></svg>"#
+                );
+                view! {
+                    <tr>
+                        <td class="max-w-48 truncate">{name}</td>
+                        <td class="hidden w-1/3 sm:table-cell">
+                            <div inner_html=bar></div>
+                        </td>
+                        <td class="num">{format::count(row.calls)}</td>
+                        <td class="num">{format::percent(row.errors, row.calls)}</td>
+                        <td class="num">{format::maybe_millis(row.p95_ms)}</td>
+                    </tr>
+                }
+            })
+            .collect_view();
+        view! {
+            <div class="table-scroll">
+                <table class="data-table">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Name"</th>
+                            <th class="hidden sm:table-cell">
+                                <span class="sr-only">"Share"</span>
+                            </th>
+                            <th scope="col" class="num">
+                                "Calls"
+                            </th>
+                            <th scope="col" class="num">
+                                "Errors"
+                            </th>
+                            <th scope="col" class="num">
+                                "p95"
+                            </th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="panel">
+            <div class="panel-head">
+                <h2>{title}</h2>
+            </div>
+            {body}
+        </section>
+    }
+    .into_any()
+}
+
+/// What a new organization does first; each step ticks itself off from what is really there.
+fn first_steps(start: &Start) -> AnyView {
+    let base = Page::get().gateway_base();
+    let slug = start.api.as_ref().map_or("your-api", |api| api.slug.as_str());
+    let curl = format!("curl {base}/proxy/{slug}/ \\\n  -H \"X-API-Key: $APIVERSE_KEY\"");
+    let has_api = start.api.is_some();
+    let has_key = start.key.is_some();
+    let step = |done: bool, number: &'static str, title: &'static str, text: &'static str, action: AnyView| {
+        let mark = if done {
+            view! {
+                <span class="flex size-6 items-center justify-center rounded-full bg-ok-soft text-ok">
+                    {icon(icondata_lu::LuCheck.data)} <span class="sr-only">"done"</span>
+                </span>
+            }
+            .into_any()
+        } else {
+            view! {
+                <span class="flex size-6 items-center justify-center rounded-full border border-line-strong text-xs font-medium text-muted num">
+                    {number}
+                </span>
+            }
+            .into_any()
+        };
+        view! {
+            <li class="flex gap-3 border-t border-line px-4 py-3.5 first:border-t-0">
+                {mark}
+                <div class="flex min-w-0 grow flex-col gap-2">
+                    <div>
+                        <p class="font-medium">{title}</p>
+                        <p class="text-muted">{text}</p>
+                    </div>
+                    {action}
+                </div>
+            </li>
+        }
+    };
+    let link = |href: &'static str, text: &'static str, primary: bool| {
+        let class = if primary {
+            "btn btn-primary btn-sm self-start"
+        } else {
+            "btn btn-outline btn-sm self-start"
+        };
+        view! {
+            <a class=class href=href>
+                {text}
+            </a>
+        }
+        .into_any()
+    };
+    let nothing = || ().into_any();
+    view! {
+        <section class="panel max-w-3xl">
+            <div class="panel-head">
+                <h2>"To the first call"</h2>
+                <span class="text-sm text-muted">"This list follows what you do."</span>
+            </div>
+            <ol>
+                {step(
+                    true,
+                    "1",
+                    "Create an account",
+                    "You have an organization of your own.",
+                    nothing(),
+                )}
+                {step(
+                    has_api,
+                    "2",
+                    "Register an API",
+                    "The address of something you run or buy, and how to sign in to it.",
+                    if has_api {
+                        nothing()
+                    } else {
+                        link("/console/apis/new", "Register an API", true)
+                    },
+                )}
+                {step(
+                    has_key,
+                    "3",
+                    "Make a key",
+                    "What a consumer sends. It is shown once.",
+                    if has_key {
+                        nothing()
+                    } else {
+                        link("/console/keys/new", "Make a key", has_api)
+                    },
+                )}
+                {step(
+                    false,
+                    "4",
+                    "Call it",
+                    "Put the key into APIVERSE_KEY and run this, or use the Explorer. The figures appear here.",
+                    view! {
+                        {code_block(curl, "command")}
+                        {link("/console/explorer", "Open the Explorer", has_api && has_key)}
+                        <p class="flex items-center gap-2 text-sm text-muted">
+                            {sized(icondata_lu::LuRadio.data, "size-4 shrink-0 motion-safe:animate-pulse")}
+                            "Waiting for the first call"
+                        </p>
+                    }
+                        .into_any(),
+                )}
+            </ol>
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,165 @@
+//! Usage, in the shapes the pages show.
+
+use apiverse_contract::apis::ApiView;
+use apiverse_contract::keys::ApiKeyView;
+use apiverse_contract::usage::{CallView, TopRow, UsageQuery, UsageReport, UsageTotals};
+use apiverse_contract::{Page, UsageEventId};
+use chrono::{DateTime, Utc};
+use leptos::prelude::*;
+use leptos::server_fn::codec::Json;
+use serde::{Deserialize, Serialize};
+
+use super::{Named, Rpc};
+
+/// The spans of time a page offers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub enum Span {
+    #[serde(rename = "1h")]
+    Hour,
+    #[default]
+    #[serde(rename = "24h")]
+    Day,
+    #[serde(rename = "7d")]
+    Week,
+    #[serde(rename = "30d")]
+    Month,
+}
+
+impl Span {
+    pub const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Week, Self::Month];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "1h",
+            Self::Day => "24h",
+            Self::Week => "7d",
+            Self::Month => "30d",
+        }
+    }
+
+    /// As a person says it.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "24 hours",
+            Self::Week => "7 days",
+            Self::Month => "30 days",
+        }
+    }
+
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        match self {
+            Self::Hour => 3600,
+            Self::Day => 86_400,
+            Self::Week => 604_800,
+            Self::Month => 2_592_000,
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|span| span.as_str() == text)
+    }
+}
+
+/// What the Overview is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OverviewQuery {
+    #[serde(default)]
+    pub span: Span,
+}
+
+/// The Overview.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Overview {
+    pub usage: UsageReport,
+    /// The span of the same length before.
+    pub before: UsageTotals,
+    /// The busiest APIs.
+    pub apis: Vec<TopRow>,
+    /// The busiest keys.
+    pub keys: Vec<TopRow>,
+    /// The latest calls.
+    pub calls: Vec<CallView>,
+    /// How far a new organization has come.
+    pub start: Start,
+}
+
+/// How far a new organization has come, from what is really there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Start {
+    /// The newest API.
+    pub api: Option<ApiView>,
+    /// The newest key.
+    pub key: Option<ApiKeyView>,
+    /// Whether any call was ever made.
+    pub called: bool,
+}
+
+/// Usage over a range, with what the filters offer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct UsageView {
+    pub usage: UsageReport,
+    pub calls: Page<CallView>,
+    pub apis: Vec<Named>,
+    pub keys: Vec<Named>,
+}
+
+/// What the Explorer offers to call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct ExplorerView {
+    pub apis: Vec<ApiView>,
+    /// Keys that work.
+    pub keys: Vec<ApiKeyView>,
+}
+
+/// A moment of the organization: when it is the same, nothing has happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Pulse {
+    /// The latest call.
+    pub last_call: Option<UsageEventId>,
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// What happened in a span, compared with the one before.
+#[server(OverviewFn, prefix = "/api/fn", endpoint = "usage/overview", input = Json)]
+pub async fn overview(input: OverviewQuery) -> Rpc<Overview> {
+    use crate::ssr::call::member;
+    use crate::ssr::views;
+    views::overview(&member().await?, input.span).await
+}
+
+/// A range in detail. `limit` and `cursor` are those of the list of calls.
+#[server(prefix = "/api/fn", endpoint = "usage/report", input = Json)]
+pub async fn report(input: UsageQuery) -> Rpc<UsageView> {
+    use crate::ssr::call::member;
+    use crate::ssr::views;
+    views::usage(&member().await?, input).await
+}
+
+/// The latest call, cheap to ask for again and again.
+#[server(PulseFn, prefix = "/api/fn", endpoint = "usage/pulse", input = Json)]
+pub async fn pulse() -> Rpc<Pulse> {
+    use crate::ssr::call::member;
+    use crate::ssr::views;
+    views::pulse(&member().await?).await
+}
+
+/// The APIs and keys to try out.
+#[server(prefix = "/api/fn", endpoint = "explorer/choices", input = Json)]
+pub async fn explorer() -> Rpc<ExplorerView> {
+    use crate::ssr::call::member;
+    use crate::ssr::views;
+    views::explorer(&member().await?).await
+}

@@ -1,0 +1,132 @@
+//! Forms posted without JavaScript, each at its page's own address.
+//!
+//! They do what the server functions do and answer with a page: another one when it worked, the same
+//! with what was typed when it did not.
+
+mod account;
+mod apis;
+mod keys;
+
+use apiverse_contract::{ErrorCode, FieldError, Problem};
+use apiverse_platform::{Actor, Fault, RequestInfo};
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::post;
+use http::header;
+use http::request::Parts;
+
+use super::call::{SignedIn, log};
+use super::gate;
+use super::render::{Outcome, answer_post};
+use super::ConsoleState;
+use crate::forms::Fields;
+use crate::urlencoded::decode;
+
+pub fn routes() -> Router<ConsoleState> {
+    Router::new()
+        .route("/register", post(account::register))
+        .route("/login", post(account::login))
+        .route("/sign-out", post(account::sign_out))
+        .route("/theme", post(account::theme))
+        .route("/console/settings", post(account::settings))
+        .route("/console/apis/new", post(apis::create))
+        .route("/console/apis/{id}", post(apis::change))
+        .route("/console/keys/new", post(keys::create))
+        .route("/console/keys/{id}", post(keys::change))
+}
+
+/// A posted form, taken apart.
+struct Posted {
+    parts: Parts,
+    fields: Fields,
+}
+
+impl Posted {
+    /// Reads the form. What cannot be read leaves no fields and says why.
+    async fn read(request: Request) -> (Self, Result<(), Problem>) {
+        let (parts, body) = request.into_parts();
+        let is_form = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+        let mut fields = Fields::default();
+        let outcome = if is_form {
+            match gate::read(body).await {
+                Ok(bytes) => {
+                    fields = Fields::new(decode(&String::from_utf8_lossy(&bytes)));
+                    Ok(())
+                }
+                Err(problem) => Err(problem),
+            }
+        } else {
+            Err(Problem::new(
+                ErrorCode::UnsupportedMediaType,
+                "send a form (application/x-www-form-urlencoded)",
+            ))
+        };
+        (Self { parts, fields }, outcome)
+    }
+
+    /// Which of a page's forms it is.
+    fn form(&self) -> String {
+        self.fields.text("form")
+    }
+
+    fn info(&self) -> RequestInfo {
+        self.parts
+            .extensions
+            .get::<RequestInfo>()
+            .cloned()
+            .unwrap_or_else(|| RequestInfo {
+                request_id: String::new(),
+                ip: None,
+                user_agent: None,
+            })
+    }
+
+    /// Who posts; the gate lets nobody else into the console.
+    fn actor(&self) -> Result<Actor, Problem> {
+        self.parts
+            .extensions
+            .get::<SignedIn>()
+            .map(|SignedIn(actor)| actor.clone())
+            .ok_or_else(|| Problem::new(ErrorCode::AuthenticationRequired, "sign in first"))
+    }
+
+    /// Shows the page again with what is wrong.
+    async fn refuse(self, state: &ConsoleState, form: &str, mut problem: Problem) -> Response {
+        problem.request_id = Some(self.info().request_id).filter(|id| !id.is_empty());
+        let outcome = Outcome {
+            form: form.to_owned(),
+            fields: self.fields,
+            result: Err(problem),
+        };
+        answer_post(state, self.parts, outcome).await
+    }
+}
+
+fn problem_of(fault: impl Fault + 'static) -> Problem {
+    log(&fault);
+    fault.problem()
+}
+
+fn invalid(errors: Vec<FieldError>) -> Problem {
+    Problem::new(ErrorCode::ValidationFailed, "some fields are not valid").with_errors(errors)
+}
+
+/// The id in the last segment of the address.
+fn id_of<T: std::str::FromStr>(parts: &Parts) -> Result<T, Problem> {
+    let text = parts.uri.path().rsplit('/').next().unwrap_or_default();
+    text.parse()
+        .map_err(|_| Problem::new(ErrorCode::NotFound, "the address holds no id"))
+}
+
+fn unknown_form() -> Problem {
+    Problem::new(ErrorCode::InvalidRequest, "the form is not known here")
+}
+
+fn to(path: &str) -> Response {
+    Redirect::to(path).into_response()
+}

@@ -1,0 +1,16 @@
+//! What only the server has: who asks, drawing pages, plain forms, static files.
+
+pub mod assets;
+pub mod call;
+mod forms;
+mod gate;
+pub mod openapi;
+mod render;
+pub mod same_origin;
+mod shell;
+mod state;
+pub mod views;
+
+pub use openapi::{ServerFunction, server_functions};
+pub use render::routes;
+pub use state::ConsoleState;

@@ -1,0 +1,46 @@
+//! What the console is made with.
+
+use std::sync::Arc;
+
+use apiverse_platform::Platform;
+use axum::extract::FromRef;
+use leptos::config::LeptosOptions;
+
+use super::assets::Assets;
+
+/// Everything the console's handlers need; cheap to clone.
+#[derive(Clone)]
+pub struct ConsoleState {
+    pub platform: Platform,
+    pub leptos_options: LeptosOptions,
+    /// Where consumers reach the gateway, for snippets: `https://api.example.com`, no slash at the end.
+    pub gateway_base: Arc<str>,
+    /// Whether cookies are sent over HTTPS only.
+    pub secure_cookies: bool,
+    pub(crate) assets: Arc<Assets>,
+}
+
+impl ConsoleState {
+    /// Looks for the site's files, so it is to be called once, at start.
+    #[must_use]
+    pub fn new(
+        platform: Platform,
+        leptos_options: LeptosOptions,
+        gateway_base: &str,
+        secure_cookies: bool,
+    ) -> Self {
+        Self {
+            platform,
+            assets: Arc::new(Assets::find(&leptos_options)),
+            leptos_options,
+            gateway_base: Arc::from(gateway_base.trim_end_matches('/')),
+            secure_cookies,
+        }
+    }
+}
+
+impl FromRef<ConsoleState> for LeptosOptions {
+    fn from_ref(state: &ConsoleState) -> Self {
+        state.leptos_options.clone()
+    }
+}

@@ -1,0 +1,307 @@
+//! What a page shows, put together from the platform's services.
+
+use apiverse_contract::usage::{Granularity, TopRow, UsageDimension, UsageQuery};
+use apiverse_contract::{ApiId, KeyId, ListQuery};
+use chrono::{DateTime, Duration, Utc};
+
+use super::call::{Member, fail};
+use crate::rpc::apis::ApiDetail;
+use crate::rpc::keys::{KeyDetail, KeyImpact};
+use crate::rpc::usage::{ExplorerView, Overview, Pulse, Span, Start, UsageView};
+use crate::rpc::{Named, Rpc};
+
+/// Rows of a list of latest calls on a page about something else.
+const LATEST: u32 = 10;
+/// Rows of a ranking.
+const TOP: u32 = 5;
+/// Names a choice offers.
+const CHOICES: u32 = 200;
+/// How far back "ever" looks: usage is asked for in at most 1500 steps, and days are the widest.
+const EVER_DAYS: i64 = 1400;
+
+/// The Overview.
+///
+/// # Errors
+/// What the platform refuses.
+pub async fn overview(member: &Member, span: Span) -> Rpc<Overview> {
+    let Member { platform, actor } = member;
+    let now = platform.now();
+    let length = Duration::seconds(span.seconds());
+    let query = between(now - length, now);
+    let before = between(now - length - length, now - length);
+    let usage = platform
+        .usage_report(actor, query.clone())
+        .await
+        .map_err(fail)?;
+    let before = platform
+        .usage_report(actor, before)
+        .await
+        .map_err(fail)?
+        .totals;
+    let apis = top(member, &query, UsageDimension::Api).await?;
+    let keys = top(member, &query, UsageDimension::Key).await?;
+    let calls = platform
+        .usage_calls(
+            actor,
+            UsageQuery {
+                limit: Some(LATEST),
+                ..ever(now)
+            },
+        )
+        .await
+        .map_err(fail)?
+        .data;
+    let start = Start {
+        api: platform
+            .api_list(actor, first(1))
+            .await
+            .map_err(fail)?
+            .data
+            .into_iter()
+            .next(),
+        key: platform
+            .key_list(actor, first(1))
+            .await
+            .map_err(fail)?
+            .data
+            .into_iter()
+            .next(),
+        called: !calls.is_empty(),
+    };
+    Ok(Overview {
+        usage,
+        before,
+        apis,
+        keys,
+        calls,
+        start,
+    })
+}
+
+async fn top(member: &Member, query: &UsageQuery, by: UsageDimension) -> Rpc<Vec<TopRow>> {
+    let query = UsageQuery {
+        by: Some(by),
+        limit: Some(TOP),
+        ..query.clone()
+    };
+    member
+        .platform
+        .usage_top(&member.actor, query)
+        .await
+        .map_err(fail)
+}
+
+/// A range of usage with its calls and the names the filters offer.
+///
+/// # Errors
+/// What the platform refuses.
+pub async fn usage(member: &Member, query: UsageQuery) -> Rpc<UsageView> {
+    let Member { platform, actor } = member;
+    let now = platform.now();
+    // The end is fixed, so that chart and list are about the same calls.
+    let query = UsageQuery {
+        to: Some(query.to.unwrap_or(now)),
+        ..query
+    };
+    let report = UsageQuery {
+        limit: None,
+        cursor: None,
+        ..query.clone()
+    };
+    let usage = platform.usage_report(actor, report).await.map_err(fail)?;
+    let calls = platform.usage_calls(actor, query).await.map_err(fail)?;
+    Ok(UsageView {
+        usage,
+        calls,
+        apis: api_names(member).await?,
+        keys: key_names(member).await?,
+    })
+}
+
+/// The latest call.
+///
+/// # Errors
+/// What the platform refuses.
+pub async fn pulse(member: &Member) -> Rpc<Pulse> {
+    let query = UsageQuery {
+        limit: Some(1),
+        ..ever(member.platform.now())
+    };
+    let calls = member
+        .platform
+        .usage_calls(&member.actor, query)
+        .await
+        .map_err(fail)?;
+    let last = calls.data.first();
+    Ok(Pulse {
+        last_call: last.map(|call| call.id),
+        at: last.map(|call| call.started_at),
+    })
+}
+
+/// An API with its last 24 hours.
+///
+/// # Errors
+/// 404 when it does not exist.
+pub async fn api_detail(member: &Member, id: ApiId) -> Rpc<ApiDetail> {
+    let Member { platform, actor } = member;
+    let api = platform.api_get(actor, id).await.map_err(fail)?;
+    let query = UsageQuery {
+        api_id: Some(id),
+        ..last_day(platform.now())
+    };
+    let usage = platform
+        .usage_report(actor, query.clone())
+        .await
+        .map_err(fail)?;
+    let keys = top(member, &query, UsageDimension::Key).await?;
+    let calls = platform
+        .usage_calls(
+            actor,
+            UsageQuery {
+                api_id: Some(id),
+                limit: Some(LATEST),
+                ..ever(platform.now())
+            },
+        )
+        .await
+        .map_err(fail)?
+        .data;
+    Ok(ApiDetail {
+        api,
+        usage,
+        keys,
+        calls,
+    })
+}
+
+/// A key with its last 24 hours.
+///
+/// # Errors
+/// 404 when it does not exist.
+pub async fn key_detail(member: &Member, id: KeyId) -> Rpc<KeyDetail> {
+    let Member { platform, actor } = member;
+    let key = platform.key_get(actor, id).await.map_err(fail)?;
+    let calls = platform
+        .usage_calls(
+            actor,
+            UsageQuery {
+                key_id: Some(id),
+                limit: Some(LATEST),
+                ..ever(platform.now())
+            },
+        )
+        .await
+        .map_err(fail)?
+        .data;
+    Ok(KeyDetail {
+        key,
+        apis: api_names(member).await?,
+        calls_24h: key_impact(member, id).await?.calls_24h,
+        calls,
+    })
+}
+
+/// How much a key is used.
+///
+/// # Errors
+/// 404 when it does not exist.
+pub async fn key_impact(member: &Member, id: KeyId) -> Rpc<KeyImpact> {
+    let Member { platform, actor } = member;
+    platform.key_get(actor, id).await.map_err(fail)?;
+    Ok(KeyImpact {
+        calls_24h: calls_within(member, id, 24).await?,
+        calls_1h: calls_within(member, id, 1).await?,
+    })
+}
+
+async fn calls_within(member: &Member, id: KeyId, hours: i64) -> Rpc<u64> {
+    let now = member.platform.now();
+    let query = UsageQuery {
+        key_id: Some(id),
+        granularity: Some(Granularity::Hour),
+        ..between(now - Duration::hours(hours), now)
+    };
+    let report = member
+        .platform
+        .usage_report(&member.actor, query)
+        .await
+        .map_err(fail)?;
+    Ok(report.totals.calls)
+}
+
+/// What can be tried out.
+///
+/// # Errors
+/// What the platform refuses.
+pub async fn explorer(member: &Member) -> Rpc<ExplorerView> {
+    let Member { platform, actor } = member;
+    let apis = platform
+        .api_list(actor, first(CHOICES))
+        .await
+        .map_err(fail)?
+        .data;
+    let mut keys = platform
+        .key_list(actor, first(CHOICES))
+        .await
+        .map_err(fail)?
+        .data;
+    keys.retain(|key| key.is_active);
+    Ok(ExplorerView { apis, keys })
+}
+
+/// APIs by name, newest first.
+///
+/// # Errors
+/// What the platform refuses.
+pub async fn api_names(member: &Member) -> Rpc<Vec<Named>> {
+    let page = member
+        .platform
+        .api_list(&member.actor, first(CHOICES))
+        .await
+        .map_err(fail)?;
+    Ok(page
+        .map(|api| Named {
+            id: api.id.to_string(),
+            name: api.name,
+        })
+        .data)
+}
+
+async fn key_names(member: &Member) -> Rpc<Vec<Named>> {
+    let page = member
+        .platform
+        .key_list(&member.actor, first(CHOICES))
+        .await
+        .map_err(fail)?;
+    Ok(page
+        .map(|key| Named {
+            id: key.id.to_string(),
+            name: key.name,
+        })
+        .data)
+}
+
+fn first(limit: u32) -> ListQuery {
+    ListQuery {
+        limit: Some(limit),
+        ..ListQuery::default()
+    }
+}
+
+fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> UsageQuery {
+    UsageQuery {
+        from: Some(from),
+        to: Some(to),
+        ..UsageQuery::default()
+    }
+}
+
+fn last_day(now: DateTime<Utc>) -> UsageQuery {
+    between(now - Duration::hours(24), now)
+}
+
+fn ever(now: DateTime<Utc>) -> UsageQuery {
+    // A call that has just ended may have begun at this very moment, and the end does not count.
+    between(now - Duration::days(EVER_DAYS), now + Duration::minutes(1))
+}

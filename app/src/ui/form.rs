@@ -1,0 +1,189 @@
+//! Forms: an ordinary HTML form that the hydrated page sends itself.
+//!
+//! A form posts to its page's own address, where a plain handler takes it. Once the page is
+//! hydrated, `submit` takes over: the button shows that something happens, errors appear at their
+//! fields, typed values stay. Inputs are not controlled, so what was typed before hydration stays too.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use apiverse_contract::{ErrorCode, FieldError, Problem};
+use leptos::ev::SubmitEvent;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::web_sys;
+use wasm_bindgen::JsCast;
+
+use super::error::{request_id, sentence};
+use super::icon::icon;
+use crate::browser;
+use crate::forms::Fields;
+use crate::page_context::Page;
+use crate::rpc::RpcError;
+
+/// What a form does with its fields.
+pub type Sent = Pin<Box<dyn Future<Output = Result<(), RpcError>>>>;
+
+#[derive(Clone, Copy)]
+pub struct FormState {
+    name: &'static str,
+    pub pending: RwSignal<bool>,
+    pub problem: RwSignal<Option<Problem>>,
+    /// What was typed before, if this page answers a post.
+    typed: StoredValue<Option<Fields>>,
+}
+
+impl FormState {
+    /// `name` tells the forms of a page apart; it is sent along as `form`.
+    pub fn new(name: &'static str) -> Self {
+        let flash = Page::get().flash(name);
+        let (typed, problem) = match flash {
+            Some(flash) => (Some(Fields::new(flash.values)), flash.problem),
+            None => (None, None),
+        };
+        Self {
+            name,
+            pending: RwSignal::new(false),
+            problem: RwSignal::new(problem),
+            typed: StoredValue::new(typed),
+        }
+    }
+
+    /// What a field holds at first: what was typed, else `or`.
+    pub fn value(self, field: &str, or: &str) -> String {
+        self.typed.with_value(|typed| match typed {
+            Some(fields) => fields.raw(field).to_owned(),
+            None => or.to_owned(),
+        })
+    }
+
+    /// Whether `value` is chosen among a field's choices.
+    pub fn chosen(self, field: &str, value: &str, or: bool) -> bool {
+        self.typed.with_value(|typed| match typed {
+            Some(fields) => fields.all(field).any(|other| other == value),
+            None => or,
+        })
+    }
+
+    pub fn error_of(self, field: &'static str) -> Signal<Option<String>> {
+        let problem = self.problem;
+        Signal::derive(move || {
+            problem.with(|problem| {
+                problem
+                    .as_ref()?
+                    .errors
+                    .iter()
+                    .find(|error| error.field == field)
+                    .map(|error| sentence(&error.message))
+            })
+        })
+    }
+
+    /// Sends the form through `run` in the place of the browser's own post.
+    pub fn submit(self, ev: &SubmitEvent, run: impl FnOnce(Fields) -> Sent) {
+        ev.prevent_default();
+        let form = ev
+            .target()
+            .and_then(|target| target.dyn_into::<web_sys::HtmlFormElement>().ok());
+        let Some(form) = form else { return };
+        if self.pending.get_untracked() {
+            return;
+        }
+        self.pending.set(true);
+        let sent = run(Fields::new(browser::form_fields(&form)));
+        spawn_local(async move {
+            let problem = sent.await.err().map(|RpcError(problem)| problem);
+            let failed = problem.is_some();
+            // The form may be gone: the answer can lead to another page.
+            self.pending.try_set(false);
+            self.problem.try_set(problem);
+            if failed {
+                browser::focus_first_error(form);
+            }
+        });
+    }
+
+    /// The summary above the fields, and the form's name for the handler of plain posts.
+    pub fn head(self) -> AnyView {
+        let name = self.name;
+        let problem = self.problem;
+        view! {
+            <input type="hidden" name="form" value=name />
+            {move || problem.get().map(summary)}
+        }
+        .into_any()
+    }
+
+    /// The button that sends the form.
+    pub fn button(self, text: &'static str) -> AnyView {
+        self.button_with_class(text, "btn btn-primary btn-sm")
+    }
+
+    pub fn button_with_class(self, text: &'static str, class: &'static str) -> AnyView {
+        let pending = self.pending;
+        view! {
+            <button type="submit" class=class aria-disabled=move || pending.get().to_string()>
+                {move || {
+                    pending
+                        .get()
+                        .then(|| view! { <span class="loading loading-spinner loading-xs" aria-hidden="true"></span> })
+                }}
+                {text}
+            </button>
+        }
+        .into_any()
+    }
+}
+
+/// Errors of fields the form does not show would be lost: the summary lists every one.
+fn summary(problem: Problem) -> AnyView {
+    let lines = problem
+        .errors
+        .into_iter()
+        .map(|error| {
+            let href = format!("#{}", field_id(&error.field));
+            view! {
+                <li>
+                    <a class="underline" href=href rel="external">
+                        {field_name(&error.field)}
+                    </a>
+                    ": "
+                    {error.message}
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="alert alert-error items-start" role="alert" tabindex="-1" data-form-error="">
+            {icon(icondata_lu::LuCircleAlert.data)}
+            <div>
+                <p class="font-medium">{problem.title}</p>
+                <p>{sentence(&problem.detail)}</p>
+                <ul class="list-disc pl-4">{lines}</ul>
+                {request_id(problem.request_id)}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// The id of a field's input: dots have a meaning in selectors.
+pub fn field_id(field: &str) -> String {
+    format!("field-{}", field.replace('.', "-"))
+}
+
+/// `auth_config.token_url` as `token url`.
+fn field_name(field: &str) -> String {
+    field
+        .rsplit('.')
+        .next()
+        .unwrap_or(field)
+        .replace('_', " ")
+}
+
+/// A form that could not be read in the browser answers as the server would.
+pub fn unreadable(errors: Vec<FieldError>) -> RpcError {
+    RpcError(
+        Problem::new(ErrorCode::ValidationFailed, "some fields are not valid").with_errors(errors),
+    )
+}

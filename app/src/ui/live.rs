@@ -1,0 +1,40 @@
+//! Keeping a page up to date while somebody looks at it.
+
+use std::time::Duration;
+
+use apiverse_contract::UsageEventId;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::browser;
+use crate::rpc::usage::pulse;
+
+const EVERY: Duration = Duration::from_millis(2500);
+
+/// Asks for the latest call again and again, and runs `refresh` when it is another one. A page
+/// nobody sees does not ask.
+pub fn on_new_calls(refresh: impl Fn() + Copy + 'static) {
+    Effect::new(move |_| {
+        let last = StoredValue::new(None::<Option<UsageEventId>>);
+        let tick = move || {
+            if !browser::is_visible() {
+                return;
+            }
+            spawn_local(async move {
+                // An error is the page's to show when it loads; a lost pulse is not worth a word.
+                let Ok(pulse) = pulse().await else { return };
+                let Some(before) = last.try_get_value() else {
+                    return;
+                };
+                last.try_set_value(Some(pulse.last_call));
+                if before.is_some_and(|before| before != pulse.last_call) {
+                    refresh();
+                }
+            });
+        };
+        tick();
+        if let Ok(handle) = set_interval_with_handle(tick, EVERY) {
+            on_cleanup(move || handle.clear());
+        }
+    });
+}

@@ -1,0 +1,206 @@
+//! The answer's body, from the upstream, or the gateway itself, to the caller.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use apiverse_contract::ErrorCode;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::RequestProgress;
+use crate::call::CallRecord;
+use crate::timer::Deadline;
+use crate::upstream::{Lease, Pool};
+
+/// The body of whatever the gateway answers.
+pub(crate) enum GatewayBody {
+    Empty,
+    /// The gateway's own words.
+    Full(Option<Bytes>),
+    Upstream(UpstreamBody),
+}
+
+/// The answer broke off; the connection or stream to the caller is aborted, so that the caller
+/// sees that something is missing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AnswerError {
+    #[error("the upstream's answer broke off")]
+    Broken(#[source] hyper::Error),
+    #[error("the upstream's answer stopped arriving")]
+    Timeout,
+}
+
+/// Passes an upstream's body on. When it ends, well or not, the call is recorded, and the
+/// connection goes back to the pool or is closed. Both happen once: what does them is taken.
+pub(crate) struct UpstreamBody {
+    incoming: Incoming,
+    open: Option<Open>,
+}
+
+struct Open {
+    record: Box<CallRecord>,
+    lease: Lease,
+    pool: Pool,
+    /// The request's body, if it has one.
+    progress: Option<Rc<RequestProgress>>,
+    idle: Duration,
+    deadline: Deadline,
+}
+
+impl UpstreamBody {
+    pub(crate) fn new(
+        incoming: Incoming,
+        record: Box<CallRecord>,
+        lease: Lease,
+        pool: Pool,
+        progress: Option<Rc<RequestProgress>>,
+        idle: Duration,
+        deadline: Deadline,
+    ) -> Self {
+        let mut body = Self {
+            incoming,
+            open: Some(Open {
+                record,
+                lease,
+                pool,
+                progress,
+                idle,
+                deadline,
+            }),
+        };
+        if body.incoming.is_end_stream() {
+            body.finish();
+        }
+        body
+    }
+
+    /// The whole answer was passed on.
+    fn finish(&mut self) {
+        let Some(open) = self.open.take() else {
+            return;
+        };
+        // An upstream may answer before it has taken all of the request. The rest has nobody to
+        // read it then; dropping the connection ends it.
+        let request_is_sent = open
+            .progress
+            .as_ref()
+            .is_none_or(|progress| progress.finished.get());
+        if !request_is_sent {
+            open.record.peer.linger();
+        }
+        match open.lease {
+            Lease::Http1(connection, origin) if request_is_sent => {
+                open.pool.put_http1(&origin, connection);
+            }
+            Lease::Http1(..) | Lease::Http2 => {}
+        }
+        drop(open.record);
+    }
+
+    fn fail(&mut self, code: ErrorCode) {
+        if let Some(mut open) = self.open.take() {
+            open.record.error = Some(code);
+        }
+    }
+}
+
+impl Drop for UpstreamBody {
+    fn drop(&mut self) {
+        // Nobody asked for the rest: the caller has gone.
+        self.fail(ErrorCode::ClientClosedRequest);
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = AnswerError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(open) = &mut this.open {
+                    open.record.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
+                    if open.deadline.is_set() {
+                        open.deadline.clear();
+                    }
+                }
+                // Before the last part leaves our hands: whoever has the answer finds the call
+                // recorded.
+                if this.incoming.is_end_stream() {
+                    this.finish();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                this.finish();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                this.fail(ErrorCode::UpstreamUnreachable);
+                Poll::Ready(Some(Err(AnswerError::Broken(error))))
+            }
+            Poll::Pending => {
+                let Some(open) = &this.open else {
+                    return Poll::Pending;
+                };
+                if !open.deadline.is_set() {
+                    open.deadline.set(open.idle);
+                }
+                if open.deadline.poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                this.fail(ErrorCode::UpstreamTimeout);
+                Poll::Ready(Some(Err(AnswerError::Timeout)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Body for GatewayBody {
+    type Data = Bytes;
+    type Error = AnswerError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Upstream(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_none(),
+            Self::Upstream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Upstream(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The request's body, from the caller to the upstream.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::timer::Timer;
+
+/// What is known of a body that the upstream's connection is taking from us: the connection owns
+/// the body, the call reads here how far it is.
+pub(crate) struct RequestProgress {
+    timer: Timer,
+    pub(crate) bytes: Cell<u64>,
+    /// When the upstream last took a part, on the thread's clock.
+    pub(crate) last_ms: Cell<u64>,
+    /// The upstream would take more, but the caller has not sent it.
+    pub(crate) waits_for_client: Cell<bool>,
+    pub(crate) over_limit: Cell<bool>,
+    pub(crate) client_failed: Cell<bool>,
+    /// All of the body was taken.
+    pub(crate) finished: Cell<bool>,
+}
+
+impl RequestProgress {
+    pub(crate) fn new(timer: Timer) -> Rc<Self> {
+        let last_ms = Cell::new(timer.now_ms());
+        Rc::new(Self {
+            timer,
+            bytes: Cell::new(0),
+            last_ms,
+            waits_for_client: Cell::new(false),
+            over_limit: Cell::new(false),
+            client_failed: Cell::new(false),
+            finished: Cell::new(false),
+        })
+    }
+}
+
+/// Passes the body on, counting and limiting it.
+pub(crate) struct RequestBody(Option<Streaming>);
+
+struct Streaming {
+    incoming: Incoming,
+    progress: Rc<RequestProgress>,
+    limit: u64,
+}
+
+/// The body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestBodyError {
+    #[error("the body is larger than the limit")]
+    TooLarge,
+    #[error("the caller's body broke off")]
+    Client(#[source] hyper::Error),
+}
+
+impl RequestBody {
+    pub(crate) const fn empty() -> Self {
+        Self(None)
+    }
+
+    pub(crate) const fn new(incoming: Incoming, progress: Rc<RequestProgress>, limit: u64) -> Self {
+        Self(Some(Streaming {
+            incoming,
+            progress,
+            limit,
+        }))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let Some(body) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let progress = &*body.progress;
+        let polled = Pin::new(&mut body.incoming).poll_frame(cx);
+        progress.waits_for_client.set(polled.is_pending());
+        let Poll::Ready(item) = polled else {
+            return Poll::Pending;
+        };
+        progress.last_ms.set(progress.timer.now_ms());
+        match item {
+            None => {
+                progress.finished.set(true);
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => {
+                progress.client_failed.set(true);
+                Poll::Ready(Some(Err(RequestBodyError::Client(error))))
+            }
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                let bytes = progress.bytes.get().saturating_add(length);
+                if bytes > body.limit {
+                    progress.over_limit.set(true);
+                    return Poll::Ready(Some(Err(RequestBodyError::TooLarge)));
+                }
+                progress.bytes.set(bytes);
+                if body.incoming.is_end_stream() {
+                    progress.finished.set(true);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|body| body.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            None => SizeHint::with_exact(0),
+            Some(body) => body.incoming.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The context of one call, which every phase adds to, and which is its usage event in the end.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use apiverse_contract::{ErrorCode, KeyId, OrganizationId, UsageEventId};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method};
+
+use crate::body::RequestProgress;
+use crate::peer::Peer;
+use crate::snapshot::ApiRecord;
+use crate::usage::Event;
+use crate::worker::Worker;
+
+/// One call. Dropping it records it, so that every call is recorded once, whichever way it ends.
+pub(crate) struct CallRecord {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) peer: Rc<Peer>,
+    pub(crate) started: Instant,
+    /// Microseconds since 1970.
+    pub(crate) started_at_us: i64,
+    pub(crate) request_id: HeaderValue,
+    pub(crate) method: Method,
+    pub(crate) target: PathAndQuery,
+    /// Where in `target` the path below the API begins.
+    pub(crate) below: usize,
+    /// Whose the call is: the key's organization, or the API's when there is no valid key.
+    pub(crate) organization_id: Option<OrganizationId>,
+    pub(crate) api: Option<Arc<ApiRecord>>,
+    pub(crate) key_id: Option<KeyId>,
+    /// The status of the answer; 0 while there is none.
+    pub(crate) status: u16,
+    pub(crate) error: Option<ErrorCode>,
+    /// The upstream never saw the call.
+    pub(crate) refused: bool,
+    pub(crate) upstream_us: Option<i64>,
+    pub(crate) progress: Option<Rc<RequestProgress>>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+impl CallRecord {
+    pub(crate) fn begin(
+        worker: Rc<Worker>,
+        peer: Rc<Peer>,
+        request_id: HeaderValue,
+        method: Method,
+        target: PathAndQuery,
+        below: usize,
+    ) -> Box<Self> {
+        Box::new(Self {
+            worker,
+            peer,
+            started: Instant::now(),
+            started_at_us: unix_micros(),
+            request_id,
+            method,
+            target,
+            below,
+            organization_id: None,
+            api: None,
+            key_id: None,
+            status: 0,
+            error: None,
+            refused: true,
+            upstream_us: None,
+            progress: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        })
+    }
+
+    /// The path below the API, without the query.
+    pub(crate) fn path(&self) -> &str {
+        self.target.path().get(self.below..).unwrap_or_default()
+    }
+}
+
+impl Drop for CallRecord {
+    fn drop(&mut self) {
+        if self.status == 0 {
+            // Nothing was answered: the caller hung up, and the call's future was dropped.
+            self.status = ErrorCode::ClientClosedRequest.status();
+            self.error = Some(ErrorCode::ClientClosedRequest);
+        }
+        let took = self.started.elapsed();
+        let api_id = self.api.as_ref().map(|api| api.id);
+        let meters = match &self.api {
+            Some(api) => &api.meters,
+            None => &self.worker.gateway.meters.unattributed,
+        };
+        meters.record(api_id, &self.method, self.status, took);
+
+        let Some(organization_id) = self.organization_id else {
+            return;
+        };
+        let body_in = self
+            .progress
+            .as_ref()
+            .map_or(0, |progress| progress.bytes.get());
+        let started_ms = u64::try_from(self.started_at_us / 1000).unwrap_or(0);
+        self.worker.record(Event {
+            id: UsageEventId::from_parts(started_ms, rand::random()),
+            organization_id,
+            api_id,
+            key_id: self.key_id,
+            request_id: self.request_id.to_str().unwrap_or_default(),
+            started_at_us: self.started_at_us,
+            method: &self.method,
+            path: self.path(),
+            status: self.status,
+            error: self.error,
+            latency_us: i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
+            upstream_us: self.upstream_us,
+            bytes_in: self.bytes_in + body_in,
+            bytes_out: self.bytes_out,
+            refused: self.refused,
+        });
+    }
+}
+
+/// The system's clock in microseconds since 1970.
+pub(crate) fn unix_micros() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+        })
+}

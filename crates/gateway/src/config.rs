@@ -1,0 +1,64 @@
+//! What an operator may set.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use apiverse_connectors::EgressPolicy;
+use ipnet::IpNet;
+
+/// Settings of the data plane. Limits that an API sets itself come before these.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// Time to connect to an upstream: name, TCP, TLS.
+    pub connect_timeout: Duration,
+    /// Time until the upstream's answer begins, counted from the last byte of the request that it
+    /// took; so a long upload does not run into it while it makes progress.
+    pub first_byte_timeout: Duration,
+    /// Silence allowed inside an answer's body.
+    pub idle_timeout: Duration,
+    /// Largest request body in bytes.
+    pub max_body_bytes: u64,
+    /// How long an unused upstream connection is kept.
+    pub pool_idle_timeout: Duration,
+    /// Unused upstream connections kept for one origin by one thread.
+    pub pool_max_idle: usize,
+    /// Networks of the proxies in front of this node: only from them is `X-Forwarded-For` or
+    /// `Forwarded` believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where upstreams may be.
+    pub egress: EgressPolicy,
+    /// Where the built-in sample API answers; `None` switches it off.
+    pub sample_upstream: Option<SocketAddr>,
+    /// This gateway's name in `Via` (RFC 9110, 7.6.3).
+    pub via: &'static str,
+    /// Cookies of the console, which shares the address: they are never passed on to an upstream,
+    /// and no upstream may set them.
+    pub own_cookies: Vec<String>,
+    /// Keys remembered as verified by one thread.
+    pub verified_keys: usize,
+    /// Usage events held in memory while the database is away; more are dropped and counted.
+    pub usage_buffer: usize,
+    /// How often the snapshot is compared with the database, in case an announcement was missed.
+    pub watch_interval: Duration,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            first_byte_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+            max_body_bytes: 1 << 30,
+            pool_idle_timeout: Duration::from_secs(30),
+            pool_max_idle: 256,
+            trusted_proxies: Vec::new(),
+            egress: EgressPolicy::default(),
+            sample_upstream: None,
+            via: "apiverse",
+            own_cookies: vec!["apiverse_session".to_owned()],
+            verified_keys: 65_536,
+            usage_buffer: 100_000,
+            watch_interval: Duration::from_secs(3),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Metrics. Handles are kept where they are used: looking one up by name and labels for each call
+//! would cost more than the call's own work.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use apiverse_contract::ApiId;
+use http::Method;
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+/// Methods that have a label of their own; all else is `OTHER`, so that callers cannot make up
+/// series.
+const METHODS: [&str; 10] = [
+    "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "QUERY", "OTHER",
+];
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+type Series = OnceLock<(Counter, Histogram)>;
+
+/// The series of one API, made when they are first needed: most APIs see two or three of them.
+#[derive(Default)]
+pub(crate) struct ApiMeters(OnceLock<Box<[Series]>>);
+
+impl ApiMeters {
+    /// Counts a call that is over.
+    pub(crate) fn record(&self, api: Option<ApiId>, method: &Method, status: u16, took: Duration) {
+        let series = self.0.get_or_init(|| {
+            (0..METHODS.len() * CLASSES.len())
+                .map(|_| OnceLock::new())
+                .collect()
+        });
+        let method = METHODS
+            .iter()
+            .position(|name| *name == method.as_str())
+            .unwrap_or(METHODS.len() - 1);
+        let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
+        let (calls, seconds) = series[method * CLASSES.len() + class].get_or_init(|| {
+            let api = api.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            let labels = [
+                ("api", api),
+                ("method", METHODS[method].to_owned()),
+                ("status_class", CLASSES[class].to_owned()),
+            ];
+            (
+                counter!("apiverse_gateway_requests_total", &labels),
+                histogram!("apiverse_gateway_request_duration_seconds", &labels),
+            )
+        });
+        calls.increment(1);
+        seconds.record(took.as_secs_f64());
+    }
+}
+
+/// Everything that is not counted by API.
+pub(crate) struct Meters {
+    /// Calls that belong to no API.
+    pub(crate) unattributed: ApiMeters,
+    pub(crate) key_hit: Counter,
+    pub(crate) key_miss: Counter,
+    pub(crate) key_refused: Counter,
+    pub(crate) upstream_opened: Counter,
+    pub(crate) upstream_reused: Counter,
+    pub(crate) usage_queue: Gauge,
+    pub(crate) usage_written: Counter,
+    pub(crate) usage_dropped: Counter,
+    pub(crate) apis: Gauge,
+    pub(crate) keys: Gauge,
+    pub(crate) connections: Gauge,
+}
+
+impl Meters {
+    /// Takes the handles from the recorder that is installed now; one that comes later sees nothing.
+    pub(crate) fn new() -> Self {
+        const KEYS: &str = "apiverse_gateway_key_cache_total";
+        const UPSTREAM: &str = "apiverse_gateway_upstream_connections_total";
+        const ENTRIES: &str = "apiverse_gateway_snapshot_entries";
+        metrics::describe_counter!(
+            "apiverse_gateway_requests_total",
+            "Calls through the gateway that are over"
+        );
+        metrics::describe_histogram!(
+            "apiverse_gateway_request_duration_seconds",
+            metrics::Unit::Seconds,
+            "Time from a call's head to the end of its answer"
+        );
+        metrics::describe_counter!(
+            KEYS,
+            "Keys known as verified (hit), verified now (miss), not valid (refused)"
+        );
+        metrics::describe_counter!(UPSTREAM, "Upstream connections opened, and used again");
+        metrics::describe_gauge!(ENTRIES, "APIs and keys the gateway knows");
+        metrics::describe_gauge!(
+            "apiverse_gateway_connections",
+            "Open connections from clients"
+        );
+        metrics::describe_gauge!(
+            "apiverse_usage_queue_depth",
+            "Usage events waiting to be written"
+        );
+        metrics::describe_counter!("apiverse_usage_written_total", "Usage events written");
+        metrics::describe_counter!(
+            "apiverse_usage_dropped_total",
+            "Usage events lost because the database was away too long, or refused them"
+        );
+        Self {
+            unattributed: ApiMeters::default(),
+            key_hit: counter!(KEYS, "result" => "hit"),
+            key_miss: counter!(KEYS, "result" => "miss"),
+            key_refused: counter!(KEYS, "result" => "refused"),
+            upstream_opened: counter!(UPSTREAM, "kind" => "opened"),
+            upstream_reused: counter!(UPSTREAM, "kind" => "reused"),
+            usage_queue: gauge!("apiverse_usage_queue_depth"),
+            usage_written: counter!("apiverse_usage_written_total"),
+            usage_dropped: counter!("apiverse_usage_dropped_total"),
+            apis: gauge!(ENTRIES, "kind" => "apis"),
+            keys: gauge!(ENTRIES, "kind" => "keys"),
+            connections: gauge!("apiverse_gateway_connections"),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! `forward`: the call as a whole, from the request's head to the answer's.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use apiverse_contract::ErrorCode;
+use http::header::{CONNECTION, UPGRADE};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+use super::authorize::authorize;
+use super::direct::direct;
+use super::identify::{Identified, identify};
+use super::inbound::{inbound, switched_protocol};
+use super::locate::locate;
+use super::outbound::outbound;
+use super::refusal::{Refusal, problem};
+use super::trace::request_id;
+use crate::body::{GatewayBody, RequestBody, RequestProgress, UpstreamBody};
+use crate::call::{CallRecord, unix_micros};
+use crate::peer::Peer;
+use crate::snapshot::{ApiRecord, AuthPlan};
+use crate::timer::Deadline;
+use crate::upstream::{Answer, Lease, Outbound, exchange, tunnel};
+use crate::worker::Worker;
+
+/// Serves one call below `/proxy/`. Dropping the future ends the call: the upstream's connection
+/// is closed, and the call is recorded as given up by the caller.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    peer: Rc<Peer>,
+    mut request: Request<Incoming>,
+) -> Response<GatewayBody> {
+    let target = match request.uri().path_and_query() {
+        Some(target) => target.clone(),
+        None => PathAndQuery::from_static("/"),
+    };
+    let below = locate(&target).map_or(0, |located| located.below);
+    let unix_ms = u64::try_from(unix_micros() / 1000).unwrap_or(0);
+    let mut record = CallRecord::begin(
+        worker,
+        peer,
+        request_id(request.headers(), unix_ms),
+        request.method().clone(),
+        target,
+        below,
+    );
+    let has_body = !request.body().is_end_stream();
+    let client_upgrade = request
+        .headers()
+        .contains_key(UPGRADE)
+        .then(|| hyper::upgrade::on(&mut request));
+
+    match answer(&mut record, request).await {
+        Ok(answered) => pass_on(record, answered, client_upgrade),
+        Err(refusal) => refuse(record, &refusal, has_body),
+    }
+}
+
+/// An upstream's answer on its way to the caller.
+struct Answered {
+    response: Response<Incoming>,
+    lease: Lease,
+    api: Arc<ApiRecord>,
+    deadline: Deadline,
+    by_query: bool,
+}
+
+async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<Answered, Refusal> {
+    let (parts, body) = request.into_parts();
+    if parts.method == Method::CONNECT {
+        return Err(Refusal::Method);
+    }
+    let address = record.target.clone();
+    let located = locate(&address).ok_or(Refusal::ApiNotFound)?;
+    let worker = Rc::clone(&record.worker);
+    let identified = {
+        let snapshot = worker.gateway.loader.current();
+        identify(record, &snapshot, &located, &parts.headers)?
+    };
+    authorize(&identified, &parts.method)?;
+    let Identified { api, by_query, .. } = identified;
+    let target = api.target.as_ref().ok_or(Refusal::NoTarget)?;
+    let in_query = match &api.auth {
+        AuthPlan::Query { name, value } => Some((&**name, value)),
+        _ => None,
+    };
+    let path = direct(target, &located, in_query)?;
+    let limit = api.limits.max_body;
+    if body.size_hint().lower() > limit {
+        return Err(Refusal::Body { limit });
+    }
+
+    let token = bearer_token(&worker, &api).await?;
+    let outbound = assemble(record, parts, body, path, &api, token.as_ref())?;
+    let deadline = worker.timer.deadline();
+    record.refused = false;
+    let asked = Instant::now();
+    let Answer { response, lease } = exchange(&worker, &api, target, outbound, &deadline).await?;
+    record.upstream_us = Some(i64::try_from(asked.elapsed().as_micros()).unwrap_or(i64::MAX));
+    if let (Some(token), StatusCode::UNAUTHORIZED) = (&token, response.status()) {
+        forget_token(&worker, &api, token);
+    }
+    Ok(Answered {
+        response,
+        lease,
+        api,
+        deadline,
+        by_query,
+    })
+}
+
+/// The upstream's request, but for what depends on its connection.
+fn assemble(
+    record: &mut CallRecord,
+    mut parts: Parts,
+    body: Incoming,
+    path: PathAndQuery,
+    api: &ApiRecord,
+    token: Option<&HeaderValue>,
+) -> Result<Outbound, Refusal> {
+    let credential: Option<(&HeaderName, &HeaderValue)> = match (&api.auth, token) {
+        (AuthPlan::Header { name, value }, _) => Some((name, value)),
+        (AuthPlan::Oauth2 { .. }, Some(token)) => Some((&header::AUTHORIZATION, token)),
+        _ => None,
+    };
+    let wishes = outbound(record, &mut parts, credential)?;
+    let (body, progress) = if body.is_end_stream() {
+        (RequestBody::empty(), None)
+    } else {
+        let progress = RequestProgress::new(record.worker.timer.clone());
+        record.progress = Some(Rc::clone(&progress));
+        let body = RequestBody::new(body, Rc::clone(&progress), api.limits.max_body);
+        (body, Some(progress))
+    };
+    parts.extensions = http::Extensions::new();
+    Ok(Outbound {
+        request: Request::from_parts(parts, body),
+        path,
+        wants_trailers: wishes.trailers,
+        upgrade: wishes.upgrade,
+        progress,
+    })
+}
+
+/// The API's OAuth token, from memory nearly always.
+async fn bearer_token(
+    worker: &Worker,
+    api: &Arc<ApiRecord>,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let (credentials, version) = match &api.auth {
+        AuthPlan::Oauth2 {
+            credentials,
+            version,
+        } => (credentials, *version),
+        AuthPlan::Unreadable => return Err(Refusal::Credentials),
+        AuthPlan::None | AuthPlan::Header { .. } | AuthPlan::Query { .. } => return Ok(None),
+    };
+    let gateway = &worker.gateway;
+    let token = match gateway.tokens.cached(api.id.0, version, Instant::now()) {
+        Some(token) => token,
+        None => {
+            // On the control plane's runtime, which all threads share: the client's connections
+            // live where they were made.
+            let (gateway, id) = (Arc::clone(gateway), api.id.0);
+            let runtime = gateway.runtime.clone();
+            let credentials = credentials.clone();
+            let fetch = runtime.spawn(async move {
+                let now = Instant::now();
+                gateway.tokens.token(id, version, &credentials, now).await
+            });
+            fetch.await.map_err(|_| Refusal::Internal)??
+        }
+    };
+    let mut value =
+        HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Refusal::Credentials)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// The upstream did not take the token: the next call gets a new one.
+fn forget_token(worker: &Worker, api: &ApiRecord, sent: &HeaderValue) {
+    let token = sent
+        .to_str()
+        .ok()
+        .and_then(|text| text.strip_prefix("Bearer "));
+    if let Some(token) = token {
+        // Whether another try would help: the caller decides that here, not we.
+        let _ = worker
+            .gateway
+            .tokens
+            .reject(api.id.0, token, Instant::now());
+    }
+}
+
+fn pass_on(
+    mut record: Box<CallRecord>,
+    answered: Answered,
+    client_upgrade: Option<OnUpgrade>,
+) -> Response<GatewayBody> {
+    let Answered {
+        mut response,
+        lease,
+        api,
+        deadline,
+        by_query,
+    } = answered;
+    record.status = response.status().as_u16();
+    let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let upstream_upgrade = switched.then(|| hyper::upgrade::on(&mut response));
+    let (mut parts, body) = response.into_parts();
+    let protocol = switched_protocol(&parts);
+    inbound(&record, &mut parts, &body, by_query);
+
+    if let (Some(upstream), Some(client)) = (upstream_upgrade, client_upgrade) {
+        parts
+            .headers
+            .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        if let Some(protocol) = protocol {
+            parts.headers.insert(UPGRADE, protocol);
+        }
+        if let Lease::Http1(connection, _) = lease {
+            connection.detach();
+        }
+        let activity = record.worker.activities.begin();
+        tokio::task::spawn_local(tunnel(client, upstream, record, activity));
+        return Response::from_parts(parts, GatewayBody::Empty);
+    }
+    let pool = record.worker.pool.clone();
+    let progress = record.progress.clone();
+    let idle = api.limits.idle;
+    let body = UpstreamBody::new(body, record, lease, pool, progress, idle, deadline);
+    Response::from_parts(parts, GatewayBody::Upstream(body))
+}
+
+fn refuse(mut record: Box<CallRecord>, refusal: &Refusal, has_body: bool) -> Response<GatewayBody> {
+    let code = refusal.code();
+    if refusal.is_upstream_fault() {
+        tracing::info!(
+            request_id = ?record.request_id,
+            api_id = record.api.as_ref().map(|api| tracing::field::display(api.id)),
+            code = code.as_str(),
+            error = %causes(refusal),
+            "a call was not answered by its upstream"
+        );
+    }
+    record.status = code.status();
+    record.error = Some(code);
+    record.refused = refusal.is_before_upstream();
+    if has_body {
+        record.peer.linger();
+    }
+    let mut response = problem(code, refusal.external(), &record.request_id, &record.method);
+    record.bytes_out = response.body().size_hint().lower();
+    if code == ErrorCode::MethodNotAllowed {
+        let allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE";
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    }
+    response
+}
+
+/// An error and what led to it.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

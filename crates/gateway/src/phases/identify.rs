@@ -1,0 +1,92 @@
+//! `identify`: whose key it is, and which API of that organization is meant.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::locate::Located;
+use super::refusal::Refusal;
+use crate::call::CallRecord;
+use crate::keys::{self, Candidate, Identifier, IdentifyError};
+use crate::snapshot::{ApiRecord, KeyRecord, Snapshot};
+
+/// Key and API of a call.
+pub(crate) struct Identified {
+    pub(crate) key: Arc<KeyRecord>,
+    pub(crate) api: Arc<ApiRecord>,
+    /// The key came in the address.
+    pub(crate) by_query: bool,
+}
+
+/// The key is looked at first: who has none learns nothing about which APIs there are.
+pub(crate) fn identify(
+    record: &mut CallRecord,
+    snapshot: &Snapshot,
+    located: &Located<'_>,
+    headers: &HeaderMap,
+) -> Result<Identified, Refusal> {
+    // Until the key says better. A slug may be used by several organizations; then the call can
+    // only be counted, not attributed.
+    let guessed = snapshot.api_of_anyone(located.selector);
+    record.organization_id = guessed.map(|api| api.organization_id);
+    record.api = guessed.cloned();
+
+    let (text, by_query) = match keys::from_headers(headers) {
+        Candidate::Text(text) => (text, false),
+        Candidate::Ambiguous => return Err(Refusal::Key(IdentifyError::Invalid)),
+        Candidate::None => match keys::from_query(located.query) {
+            Candidate::Text(text) => (text, true),
+            Candidate::None | Candidate::Ambiguous => return Err(Refusal::MissingKey),
+        },
+    };
+    // Where keys in addresses are not accepted, one there is not looked at: the answer must not
+    // tell whether it is valid.
+    let query_is_closed =
+        |api: Option<&Arc<ApiRecord>>| by_query && !api.is_some_and(|api| api.allow_query_key);
+
+    let gateway = &record.worker.gateway;
+    let identifier = Identifier {
+        snapshot,
+        vault: &gateway.vault,
+        meters: &gateway.meters,
+        hash_key: &gateway.hash_key,
+        now_us: record.started_at_us,
+    };
+    let found = identifier.identify(text, &mut record.worker.verified.borrow_mut());
+    let key = match found {
+        Ok(key) => key,
+        Err(_) if query_is_closed(guessed) => return Err(Refusal::MissingKey),
+        Err(error) => {
+            if let IdentifyError::Expired { key, organization } = error {
+                attribute(record, snapshot, located, organization);
+                record.key_id = Some(key);
+            }
+            return Err(Refusal::Key(error));
+        }
+    };
+
+    attribute(record, snapshot, located, key.organization_id);
+    if query_is_closed(record.api.as_ref()) {
+        return Err(Refusal::MissingKey);
+    }
+    record.key_id = Some(key.id);
+    if key.is_tied_to_networks() {
+        let trusted = &record.worker.gateway.config.trusted_proxies;
+        if !key.allows_address(record.peer.client_address(headers, trusted)) {
+            return Err(Refusal::Address);
+        }
+    }
+    let api = record.api.clone().ok_or(Refusal::ApiNotFound)?;
+    Ok(Identified { key, api, by_query })
+}
+
+/// The call is that organization's, and so is the API it means.
+fn attribute(
+    record: &mut CallRecord,
+    snapshot: &Snapshot,
+    located: &Located<'_>,
+    organization: apiverse_contract::OrganizationId,
+) {
+    record.organization_id = Some(organization);
+    record.api = snapshot.api(organization, located.selector).cloned();
+}

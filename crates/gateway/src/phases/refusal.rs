@@ -1,0 +1,162 @@
+//! What the gateway answers when it does not pass an upstream's answer on.
+
+use apiverse_connectors::oauth2::TokenError;
+use apiverse_contract::{ErrorCode, Problem};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+
+use super::direct::InvalidPath;
+use crate::body::GatewayBody;
+use crate::keys::IdentifyError;
+use crate::upstream::ExchangeError;
+
+pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) static X_APIVERSE_ERROR: HeaderName = HeaderName::from_static("x-apiverse-error");
+
+/// Why a call ends here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the method is not proxied")]
+    Method,
+    #[error("no api key was sent")]
+    MissingKey,
+    #[error(transparent)]
+    Key(#[from] IdentifyError),
+    #[error("the key is not for this address")]
+    Address,
+    #[error("the organization has no such api")]
+    ApiNotFound,
+    #[error("the key is not for this api")]
+    KeyNotForApi,
+    #[error("the key is not for this method")]
+    KeyNotForMethod,
+    #[error("the api is switched off")]
+    ApiDisabled,
+    #[error(transparent)]
+    Path(#[from] InvalidPath),
+    #[error("the request's body is announced as larger than the limit")]
+    Body { limit: u64 },
+    #[error("the call came through this gateway before")]
+    Loop,
+    #[error("the api's base url cannot be used")]
+    NoTarget,
+    #[error("the api's credentials cannot be read")]
+    Credentials,
+    #[error("no token for the upstream")]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    #[error("a task of the gateway failed")]
+    Internal,
+}
+
+impl Refusal {
+    pub(crate) const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Method => ErrorCode::MethodNotAllowed,
+            Self::MissingKey => ErrorCode::MissingApiKey,
+            Self::Key(error) => error.code(),
+            Self::Address => ErrorCode::IpNotAllowed,
+            Self::ApiNotFound => ErrorCode::ApiNotFound,
+            Self::KeyNotForApi | Self::KeyNotForMethod => ErrorCode::KeyNotAllowed,
+            Self::ApiDisabled => ErrorCode::ApiDisabled,
+            Self::Path(InvalidPath) => ErrorCode::InvalidPath,
+            Self::Body { .. } => ErrorCode::BodyTooLarge,
+            Self::Loop | Self::NoTarget => ErrorCode::UpstreamUnreachable,
+            Self::Credentials => ErrorCode::UpstreamAuthFailed,
+            Self::Token(error) => error.code(),
+            Self::Exchange(error) => error.code(),
+            Self::Internal => ErrorCode::Internal,
+        }
+    }
+
+    /// Whether the upstream never saw the call.
+    pub(crate) const fn is_before_upstream(&self) -> bool {
+        match self {
+            Self::Exchange(ExchangeError::Connect(_)) => true,
+            Self::Exchange(_) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether the reason lies with the upstream, so that the operator wants to know of it.
+    pub(crate) const fn is_upstream_fault(&self) -> bool {
+        matches!(
+            self.code(),
+            ErrorCode::UpstreamUnreachable
+                | ErrorCode::UpstreamBlocked
+                | ErrorCode::UpstreamAuthFailed
+                | ErrorCode::UpstreamTimeout
+                | ErrorCode::Internal
+        )
+    }
+
+    /// What happened, for the caller.
+    pub(crate) fn external(&self) -> String {
+        let text = match self {
+            Self::Method => "CONNECT is not proxied.",
+            Self::MissingKey => {
+                "Send your API key in the X-API-Key header, or as Authorization: Bearer."
+            }
+            Self::Key(IdentifyError::Invalid) => "The API key is garbled, unknown, or revoked.",
+            Self::Key(IdentifyError::Expired { .. }) => "The API key has expired.",
+            Self::Address => "The API key is not accepted from this address.",
+            Self::ApiNotFound => "Your organization has no API with this id or slug.",
+            Self::KeyNotForApi => "The API key is not for this API.",
+            Self::KeyNotForMethod => "The API key may not use this method.",
+            Self::ApiDisabled => "The API is switched off.",
+            Self::Path(InvalidPath) => "The path must not leave the API's base path.",
+            Self::Body { limit } => {
+                return format!("The request's body is larger than {limit} bytes.");
+            }
+            Self::Loop => "The call came through this gateway too often: it goes in a circle.",
+            Self::NoTarget => "The API's base URL cannot be used.",
+            Self::Credentials => "The API's upstream credentials cannot be read.",
+            Self::Token(error) => error.external(),
+            Self::Exchange(error) => error.external(),
+            Self::Internal => "Something went wrong on our side.",
+        };
+        text.to_owned()
+    }
+}
+
+/// The answer to a call that ends here, and the size of its body.
+pub(crate) fn problem(
+    code: ErrorCode,
+    detail: String,
+    request_id: &HeaderValue,
+    method: &Method,
+) -> Response<GatewayBody> {
+    let mut problem = Problem::new(code, detail);
+    problem.request_id = request_id.to_str().ok().map(str::to_owned);
+    // Text and numbers always have a JSON form.
+    let body = Bytes::from(serde_json::to_vec(&problem).unwrap_or_default());
+
+    let length = HeaderValue::from(body.len());
+    let body = if *method == Method::HEAD {
+        GatewayBody::Empty
+    } else {
+        GatewayBody::Full(Some(body))
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() =
+        StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, length);
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(&X_APIVERSE_ERROR, HeaderValue::from_static(code.as_str()));
+    headers.insert(&X_REQUEST_ID, request_id.clone());
+    if code.status() == 401 {
+        // RFC 9110, 15.5.2 wants a challenge.
+        headers.insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"apiverse\""),
+        );
+    }
+    response
+}

@@ -1,0 +1,287 @@
+//! A registered API as the hot path needs it: everything parsed, decrypted and encoded once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiverse_connectors::SecretString;
+use apiverse_connectors::oauth2::ClientCredentials;
+use apiverse_contract::apis::{ApiLimits, AuthType, KeyLocation, UpstreamAuth};
+use apiverse_contract::{ApiId, OrganizationId};
+use apiverse_settings::vault::Vault;
+use apiverse_store::ApiRow;
+use base64::Engine;
+use http::uri::{Authority, Scheme};
+use http::{HeaderName, HeaderValue, header};
+use url::Url;
+
+use crate::config::GatewayConfig;
+use crate::meters::ApiMeters;
+use crate::upstream::Origin;
+
+/// A registered API.
+pub(crate) struct ApiRecord {
+    pub(crate) id: ApiId,
+    pub(crate) organization_id: OrganizationId,
+    pub(crate) slug: Box<str>,
+    pub(crate) is_active: bool,
+    pub(crate) allow_query_key: bool,
+    /// `None` when the stored address cannot be used.
+    pub(crate) target: Option<Target>,
+    pub(crate) auth: AuthPlan,
+    pub(crate) limits: Limits,
+    pub(crate) meters: ApiMeters,
+}
+
+/// Where the calls of an API go.
+pub(crate) struct Target {
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority,
+    /// The value of `Host`.
+    pub(crate) host: HeaderValue,
+    /// The path of the base URL as it is, at least `/`.
+    pub(crate) base_path: Box<str>,
+    /// The query of the base URL, put before the caller's.
+    pub(crate) base_query: Option<Box<str>>,
+}
+
+/// How the gateway authenticates itself to the upstream.
+pub(crate) enum AuthPlan {
+    None,
+    Header {
+        name: HeaderName,
+        value: HeaderValue,
+    },
+    /// A query parameter, both parts percent-encoded.
+    Query {
+        name: Box<str>,
+        value: SecretString,
+    },
+    Oauth2 {
+        credentials: ClientCredentials,
+        /// Changes with the credentials, so that a token of others is not used.
+        version: u64,
+    },
+    /// The stored credentials cannot be read: calling without them would only confuse.
+    Unreadable,
+}
+
+/// The limits of an API's calls, its own or the gateway's.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) connect: Duration,
+    pub(crate) first_byte: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) max_body: u64,
+}
+
+/// Why the stored credentials cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum AuthError {
+    #[error("the credentials are missing")]
+    Missing,
+    #[error("the credentials cannot be decrypted")]
+    Sealed,
+    #[error("the credentials are not in a known form")]
+    Form,
+    #[error("the credentials cannot be sent in a header")]
+    Value,
+}
+
+impl ApiRecord {
+    pub(crate) fn new(row: ApiRow, vault: &Vault, config: &GatewayConfig) -> Self {
+        let auth = auth_plan(&row, vault).unwrap_or_else(|error| {
+            tracing::warn!(api_id = %row.id, %error, "the api's upstream credentials cannot be used");
+            AuthPlan::Unreadable
+        });
+        let target = Target::new(&row.base_url, row.is_sample);
+        if target.is_none() {
+            tracing::warn!(api_id = %row.id, "the api's base url cannot be used");
+        }
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            slug: row.slug.into(),
+            is_active: row.is_active,
+            allow_query_key: row.allow_query_key,
+            target,
+            auth,
+            limits: Limits::new(&row.limits, config),
+            meters: ApiMeters::default(),
+        }
+    }
+}
+
+impl Target {
+    pub(super) fn new(base_url: &str, is_sample: bool) -> Option<Self> {
+        let url = Url::parse(base_url).ok()?;
+        let scheme = match url.scheme() {
+            "http" => Scheme::HTTP,
+            "https" => Scheme::HTTPS,
+            _ => return None,
+        };
+        let host = url.host_str()?;
+        let host_and_port = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let origin = Origin::new(
+            scheme == Scheme::HTTPS,
+            host,
+            url.port_or_known_default()?,
+            is_sample,
+        );
+        Some(Self {
+            origin: Arc::new(origin),
+            scheme,
+            authority: host_and_port.parse().ok()?,
+            host: host_and_port.parse().ok()?,
+            base_path: url.path().into(),
+            base_query: url
+                .query()
+                .filter(|query| !query.is_empty())
+                .map(Into::into),
+        })
+    }
+}
+
+impl Limits {
+    fn new(own: &ApiLimits, config: &GatewayConfig) -> Self {
+        let time = |own: Option<u32>, default: Duration| {
+            own.map_or(default, |ms| Duration::from_millis(u64::from(ms)))
+        };
+        Self {
+            connect: time(own.connect_timeout_ms, config.connect_timeout),
+            first_byte: time(own.first_byte_timeout_ms, config.first_byte_timeout),
+            idle: time(own.idle_timeout_ms, config.idle_timeout),
+            max_body: own.max_body_bytes.unwrap_or(config.max_body_bytes),
+        }
+    }
+}
+
+fn auth_plan(row: &ApiRow, vault: &Vault) -> Result<AuthPlan, AuthError> {
+    let Some(sealed) = &row.auth_sealed else {
+        return match AuthType::parse(&row.auth_type) {
+            Some(AuthType::None) => Ok(AuthPlan::None),
+            _ => Err(AuthError::Missing),
+        };
+    };
+    let context = format!("apis.auth:{}", row.id);
+    let json = vault
+        .open(context.as_bytes(), sealed)
+        .map_err(|_| AuthError::Sealed)?;
+    let auth: UpstreamAuth = serde_json::from_slice(&json).map_err(|_| AuthError::Form)?;
+    Ok(match auth {
+        UpstreamAuth::None => AuthPlan::None,
+        UpstreamAuth::ApiKey {
+            name,
+            value,
+            r#in: KeyLocation::Header,
+        } => AuthPlan::Header {
+            name: name.parse().map_err(|_| AuthError::Value)?,
+            value: secret_value(&value)?,
+        },
+        UpstreamAuth::ApiKey {
+            name,
+            value,
+            r#in: KeyLocation::Query,
+        } => AuthPlan::Query {
+            name: percent_encoded(&name).into(),
+            value: percent_encoded(&value).into(),
+        },
+        UpstreamAuth::Bearer { token } => AuthPlan::Header {
+            name: header::AUTHORIZATION,
+            value: secret_value(&format!("Bearer {token}"))?,
+        },
+        UpstreamAuth::Basic { username, password } => {
+            let pair = format!("{username}:{password}");
+            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+            AuthPlan::Header {
+                name: header::AUTHORIZATION,
+                value: secret_value(&format!("Basic {encoded}"))?,
+            }
+        }
+        UpstreamAuth::Oauth2 {
+            token_url,
+            client_id,
+            client_secret,
+            scope,
+            audience,
+        } => {
+            let hash = blake3::hash(&json);
+            let (first, _) = hash
+                .as_bytes()
+                .split_first_chunk::<8>()
+                .ok_or(AuthError::Form)?;
+            AuthPlan::Oauth2 {
+                credentials: ClientCredentials {
+                    token_url,
+                    client_id,
+                    client_secret: client_secret.into(),
+                    scope,
+                    audience,
+                },
+                version: u64::from_le_bytes(*first),
+            }
+        }
+    })
+}
+
+fn secret_value(text: &str) -> Result<HeaderValue, AuthError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| AuthError::Value)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// All but RFC 3986's unreserved characters encoded.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+            out.push('%');
+            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            out.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_urls_are_taken_apart() {
+        let target = Target::new("https://API.example.com:8443/v1/?version=2", false).unwrap();
+        assert_eq!(target.host, "api.example.com:8443");
+        assert_eq!(target.authority.as_str(), "api.example.com:8443");
+        assert_eq!(&*target.base_path, "/v1/");
+        assert_eq!(target.base_query.as_deref(), Some("version=2"));
+
+        let target = Target::new("http://[2001:db8::1]", false).unwrap();
+        assert_eq!(target.host, "[2001:db8::1]");
+        assert_eq!(&*target.base_path, "/");
+        assert!(target.base_query.is_none());
+
+        for bad in [
+            "",
+            "ftp://example.com",
+            "example.com",
+            "http://",
+            "http:///x",
+        ] {
+            if let Some(target) = Target::new(bad, false) {
+                // `http:///x` is read as the host `x` by the URL standard.
+                assert_eq!(target.host, "x", "{bad}");
+            }
+        }
+    }
+
+    #[test]
+    fn query_credentials_are_encoded() {
+        assert_eq!(percent_encoded("a b&c=d/é~"), "a%20b%26c%3Dd%2F%C3%A9~");
+    }
+}
