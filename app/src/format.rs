@@ -15,7 +15,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -34,20 +34,46 @@ pub fn compact(n: f64) -> String {
     short_decimal(n)
 }
 
-/// At most three significant digits: `0.25`, `1.5`, `12`, `340`.
+/// At most three significant digits: `0.25`, `1.5`, `12`, `340`. By whole numbers: the formatting of
+/// floats would be a part of every visitor's download.
 fn short_decimal(n: f64) -> String {
-    let text = if n >= 100.0 {
-        format!("{n:.0}")
+    let decimals = if n >= 100.0 {
+        0
     } else if n >= 10.0 {
-        format!("{n:.1}")
+        1
     } else {
-        format!("{n:.2}")
+        2
     };
+    let text = decimal(n, decimals);
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
         text
     }
+}
+
+/// A number with a fixed count of decimals, at most 4; what is no number is 0.
+#[must_use]
+pub fn decimal(n: f64, decimals: u32) -> String {
+    let unit = 10_u64.pow(decimals.min(4));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a float that does not fit becomes the nearest that does"
+    )]
+    let scaled = (n.abs() * unit as f64).round() as u64;
+    let sign = if n < 0.0 && scaled > 0 { "-" } else { "" };
+    let (whole, rest) = (scaled / unit, scaled % unit);
+    if unit == 1 {
+        return format!("{sign}{whole}");
+    }
+    let digits = rest.to_string();
+    let zeros = "0000";
+    let missing = (decimals as usize)
+        .saturating_sub(digits.len())
+        .min(zeros.len());
+    format!("{sign}{whole}.{}{digits}", &zeros[..missing])
 }
 
 /// `0.42 ms`, `42 ms`, `1.2 s`, `2 min`
@@ -119,7 +145,13 @@ pub fn change(now: f64, before: f64) -> Option<String> {
     if size >= 1000.0 {
         return Some(format!("×{}", short_decimal(now / before)));
     }
-    Some(format!("{sign}{size:.0} %"))
+    Some(format!("{sign}{} %", decimal(size, 0)))
+}
+
+/// `2025-11-05T14:03:22Z`
+#[must_use]
+pub fn iso(at: DateTime<Utc>) -> String {
+    format!("{}:{:02}Z", input_minute(at), at.second())
 }
 
 /// `5 Nov 2025, 14:03:22 UTC`
@@ -256,6 +288,17 @@ mod tests {
         assert_eq!(bytes(1_500_000), "1.5 MB");
         assert_eq!(percent(1, 3), "33.3 %");
         assert_eq!(percent(0, 0), "0 %");
+    }
+
+    #[test]
+    fn decimals_are_rounded() {
+        assert_eq!(decimal(1.005, 2), "1.00");
+        assert_eq!(decimal(1.05, 1), "1.1");
+        assert_eq!(decimal(0.042, 3), "0.042");
+        assert_eq!(decimal(-2.5, 1), "-2.5");
+        assert_eq!(decimal(-0.001, 1), "0.0");
+        assert_eq!(decimal(99.96, 1), "100.0");
+        assert_eq!(decimal(f64::NAN, 1), "0.0");
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! What a page knows from the request that asked for it.
 
-use apiverse_contract::auth::MeView;
-use apiverse_contract::keys::ApiKeyCreated;
-use apiverse_contract::Problem;
+use apiverse_contract::{KeyId, Problem};
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,11 +12,29 @@ pub struct PageSeed {
     /// The server's clock when the page was made; relative times start from it.
     pub now: DateTime<Utc>,
     /// Who is signed in.
-    pub me: Option<MeView>,
+    pub me: Option<Who>,
     /// Where consumers reach the gateway, without a trailing slash.
     pub gateway_base: String,
     /// The answer to a form that was posted without JavaScript.
     pub flash: Option<Flash>,
+}
+
+/// Who is signed in, and for whom they act.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Who {
+    pub email: String,
+    pub full_name: Option<String>,
+    pub organization: String,
+    pub role: String,
+}
+
+/// A key that was just made: what of [`ApiKeyCreated`](apiverse_contract::keys::ApiKeyCreated) is
+/// shown.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct NewKey {
+    pub key: String,
+    pub id: KeyId,
+    pub name: String,
 }
 
 /// What became of a form that was posted as a plain HTML form: the page that answers the post shows
@@ -31,7 +47,7 @@ pub struct Flash {
     pub values: Vec<(String, String)>,
     pub problem: Option<Problem>,
     /// A key that was just made.
-    pub created: Option<ApiKeyCreated>,
+    pub created: Option<NewKey>,
 }
 
 /// The page's view of its seed; cheap to copy into closures.
@@ -39,7 +55,7 @@ pub struct Flash {
 pub struct Page {
     /// Starts at the server's time and then runs with the browser's clock.
     pub now: RwSignal<DateTime<Utc>>,
-    pub me: RwSignal<Option<MeView>>,
+    pub me: RwSignal<Option<Who>>,
     gateway_base: StoredValue<String>,
     flash: StoredValue<Option<Flash>>,
 }

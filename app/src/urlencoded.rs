@@ -106,7 +106,10 @@ mod tests {
 
     #[test]
     fn empty_values_leave_the_query() {
-        assert_eq!(query(&[("q", ""), ("r", "a b"), ("s", "x")]), "?r=a%20b&s=x");
+        assert_eq!(
+            query(&[("q", ""), ("r", "a b"), ("s", "x")]),
+            "?r=a%20b&s=x"
+        );
         assert_eq!(query(&[("q", "")]), "");
     }
 }

@@ -63,7 +63,7 @@ test("signing out ends the session", async ({ page, context }) => {
   await page.goto("/console/settings");
   await hydrated(page);
   await page.getByLabel("User menu").click();
-  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("banner").getByRole("button", { name: "Sign out" }).click();
   await expect(page).toHaveURL(/\/(login)?(\?.*)?$/);
 
   // The cookie alone brings nothing back: the session has ended on the server.

@@ -102,8 +102,16 @@ pub async fn run(settings: Settings) -> Outcome {
     let signal = signals::stop().await?;
     tracing::info!(signal, "draining");
     stop.cancel();
-    edge.shutdown(GRACE).await;
-    gateway.flush().await;
+    let cut = edge.shutdown(GRACE).await;
+    if cut > 0 {
+        tracing::warn!(
+            connections = cut,
+            "closed connections that did not end in time"
+        );
+    }
+    if tokio::time::timeout(GRACE, gateway.flush()).await.is_err() {
+        tracing::error!("the database is away: the latest usage events could not be written");
+    }
     bus.shutdown().await;
     store.close().await;
     tracing::info!("stopped");
@@ -153,6 +161,7 @@ fn edge_config(settings: &Settings) -> EdgeConfig {
             .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
             .unwrap_or(1),
         max_header_bytes: settings.gateway.max_header_bytes,
+        max_headers: settings.gateway.max_headers,
         ..EdgeConfig::new(settings.server.addr)
     }
 }

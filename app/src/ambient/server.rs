@@ -4,9 +4,13 @@ use apiverse_contract::{ErrorCode, Problem};
 use chrono::{DateTime, Utc};
 use http::request::Parts;
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
 use leptos::server_fn::error::ServerFnErrorErr;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::page_context::PageSeed;
+use crate::rpc::{Answering, RpcError, encode};
 use crate::ssr::{ConsoleState, call};
 
 /// What the gate found out about the request. The listing of routes runs without one.
@@ -29,6 +33,30 @@ pub fn set_status(status: u16) {
     ) {
         response.set_status(status);
     }
+}
+
+/// Runs a function in process, in the context of the page that is being drawn.
+pub fn run<F>(arguments: String) -> Answering
+where
+    F: ServerFn<Error = RpcError> + DeserializeOwned + 'static,
+    F::Output: Serialize,
+{
+    Box::pin(async move {
+        let function: F = match serde_json::from_str(&arguments) {
+            Ok(function) => function,
+            Err(error) => return encode(Err::<(), _>(&broken(&error.to_string()))),
+        };
+        match function.run_body().await {
+            Ok(output) => encode(Ok(output)),
+            Err(RpcError(problem)) => encode(Err::<(), _>(&problem)),
+        }
+    })
+}
+
+/// Types that do not fit together: a fault of ours.
+pub fn broken(reason: &str) -> Problem {
+    tracing::error!(reason, "a page could not call a server function");
+    Problem::new(ErrorCode::Internal, "the page could not be put together")
 }
 
 /// A body that is JSON but not the function's arguments, or a fault of ours.

@@ -15,7 +15,13 @@ const AUTH_FIELDS: [(AuthType, &[&str]); 5] = [
     (AuthType::Basic, &["username", "password"]),
     (
         AuthType::Oauth2,
-        &["token_url", "client_id", "client_secret", "scope", "audience"],
+        &[
+            "token_url",
+            "client_id",
+            "client_secret",
+            "scope",
+            "audience",
+        ],
     ),
 ];
 
@@ -111,7 +117,7 @@ mod tests {
     use serde_json::json;
 
     fn fields(pairs: &[(&str, &str)]) -> Fields {
-        Fields::new(
+        Fields(
             pairs
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -129,7 +135,6 @@ mod tests {
             ("auth_config.token", "t"),
             ("auth_config.username", "left over"),
         ]))
-        .ok()
         .expect("a form that can be read");
         assert_eq!(api.name, "Weather");
         assert_eq!(api.slug, None);
@@ -145,7 +150,6 @@ mod tests {
             ("auth_config.username", "u"),
             ("auth_config.password", ""),
         ]))
-        .ok()
         .expect("a form that can be read");
         assert_eq!(api.auth_config, Some(json!({ "username": "u" })));
     }
@@ -156,8 +160,7 @@ mod tests {
             ("limits.connect_timeout_ms", "soon"),
             ("limits.max_body_bytes", "1 MB"),
         ]))
-        .err()
-        .expect("two errors");
+        .expect_err("two errors");
         let names: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert_eq!(
             names,

@@ -41,7 +41,12 @@ pub fn create(fields: &Fields, now: DateTime<Utc>) -> Result<CreateApiKey, Vec<F
         ),
         days => match days.parse::<u16>() {
             Ok(days) => Some(now + Duration::days(i64::from(days))),
-            Err(_) => return Err(vec![FieldError::new("expires_at", "must be one of the list")]),
+            Err(_) => {
+                return Err(vec![FieldError::new(
+                    "expires_at",
+                    "must be one of the list",
+                )]);
+            }
         },
     };
     Ok(CreateApiKey {
@@ -114,7 +119,7 @@ mod tests {
     use super::*;
 
     fn fields(pairs: &[(&str, &str)]) -> Fields {
-        Fields::new(
+        Fields(
             pairs
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -135,7 +140,10 @@ mod tests {
         );
         let key = create(&fields(&[("name", "k"), ("lifetime", "never")]), now()).expect("a key");
         assert_eq!(key.expires_at, None);
-        let bad = create(&fields(&[("lifetime", "custom"), ("expires_at", "")]), now());
+        let bad = create(
+            &fields(&[("lifetime", "custom"), ("expires_at", "")]),
+            now(),
+        );
         assert_eq!(bad.expect_err("no date")[0].field, "expires_at");
     }
 
@@ -157,7 +165,12 @@ mod tests {
             ("expires_at", "2025-12-05T14:03"),
             ("expires_was", "2025-12-05T14:03"),
         ];
-        assert!(patch(&fields(&same)).expect("a patch").expires_at.is_absent());
+        assert!(
+            patch(&fields(&same))
+                .expect("a patch")
+                .expires_at
+                .is_absent()
+        );
         let cleared = [("expires_at", ""), ("expires_was", "2025-12-05T14:03")];
         let patch = patch(&fields(&cleared)).expect("a patch");
         assert!(patch.expires_at == Patch::Null);

@@ -11,11 +11,6 @@ use apiverse_contract::FieldError;
 pub struct Fields(pub Vec<(String, String)>);
 
 impl Fields {
-    #[must_use]
-    pub fn new(pairs: Vec<(String, String)>) -> Self {
-        Self(pairs)
-    }
-
     /// The first value of a field, as typed; empty when absent.
     #[must_use]
     pub fn raw(&self, name: &str) -> &str {
@@ -69,9 +64,8 @@ impl Fields {
 /// A path of the console itself: a `next` that leads elsewhere would make the login page a tool for
 /// phishing. A browser reads `//host` and `/\host` as another site.
 pub(crate) fn is_local_path(path: &str) -> bool {
-    let of_console = path == "/console"
-        || path.starts_with("/console/")
-        || path.starts_with("/console?");
+    let of_console =
+        path == "/console" || path.starts_with("/console/") || path.starts_with("/console?");
     of_console && !path.contains(['\\', '\r', '\n', '\t', '\0']) && !path.contains("//")
 }
 
@@ -108,7 +102,10 @@ mod tests {
 
     #[test]
     fn numbers_may_be_grouped() {
-        let fields = Fields::new(vec![("n".into(), " 10,000 ".into()), ("x".into(), "a".into())]);
+        let fields = Fields(vec![
+            ("n".into(), " 10,000 ".into()),
+            ("x".into(), "a".into()),
+        ]);
         assert_eq!(fields.number::<u32>("n"), Ok(Some(10_000)));
         assert_eq!(fields.number::<u32>("absent"), Ok(None));
         assert!(fields.number::<u32>("x").is_err());

@@ -17,6 +17,12 @@ pub struct ApiRef {
     pub id: ApiId,
 }
 
+/// What a page needs of an API it has just registered.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Registered {
+    pub id: ApiId,
+}
+
 /// Which API changes, and how.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]

@@ -1,8 +1,6 @@
 //! API keys.
 
-use apiverse_contract::keys::{
-    ApiKeyCreated, ApiKeyView, CreateApiKey, KeyTicket, PatchApiKey,
-};
+use apiverse_contract::keys::{ApiKeyCreated, ApiKeyView, CreateApiKey, KeyTicket, PatchApiKey};
 use apiverse_contract::usage::CallView;
 use apiverse_contract::{KeyId, ListQuery, Page};
 use leptos::prelude::*;

@@ -8,10 +8,12 @@ pub mod account;
 pub mod apis;
 mod error;
 pub mod keys;
+mod transport;
 pub mod usage;
 
 pub use error::RpcError;
 use serde::{Deserialize, Serialize};
+pub use transport::{Answering, Loaded, call, encode, load_with, send};
 
 /// The answer of every server function.
 pub type Rpc<T> = Result<T, RpcError>;

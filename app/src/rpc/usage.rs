@@ -1,10 +1,7 @@
 //! Usage, in the shapes the pages show.
 
-use apiverse_contract::apis::ApiView;
-use apiverse_contract::keys::ApiKeyView;
+use apiverse_contract::Page;
 use apiverse_contract::usage::{CallView, TopRow, UsageQuery, UsageReport, UsageTotals};
-use apiverse_contract::{Page, UsageEventId};
-use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
@@ -93,13 +90,13 @@ pub struct Overview {
 }
 
 /// How far a new organization has come, from what is really there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Start {
-    /// The newest API.
-    pub api: Option<ApiView>,
-    /// The newest key.
-    pub key: Option<ApiKeyView>,
+    /// Slug of the newest API.
+    pub api: Option<String>,
+    /// Whether there is a key.
+    pub key: bool,
     /// Whether any call was ever made.
     pub called: bool,
 }
@@ -115,21 +112,36 @@ pub struct UsageView {
 }
 
 /// What the Explorer offers to call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct ExplorerView {
-    pub apis: Vec<ApiView>,
+    pub apis: Vec<ExplorerApi>,
     /// Keys that work.
-    pub keys: Vec<ApiKeyView>,
+    pub keys: Vec<ExplorerKey>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct ExplorerApi {
+    pub id: String,
+    pub name: String,
+    pub slug: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct ExplorerKey {
+    pub id: String,
+    pub name: String,
+    pub key_prefix: String,
 }
 
 /// A moment of the organization: when it is the same, nothing has happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Pulse {
-    /// The latest call.
-    pub last_call: Option<UsageEventId>,
-    pub at: Option<DateTime<Utc>>,
+    /// Id of the latest call.
+    pub last_call: Option<String>,
 }
 
 /// What happened in a span, compared with the one before.

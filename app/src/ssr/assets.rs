@@ -76,10 +76,16 @@ pub fn routes(options: &LeptosOptions) -> Router {
             .append_index_html_on_directories(false)
     };
     let pkg = options.site_pkg_dir.as_ref();
-    let keep = if options.hash_files { FOREVER } else { HeaderValue::from_static("no-cache") };
+    let keep = if options.hash_files {
+        FOREVER
+    } else {
+        HeaderValue::from_static("no-cache")
+    };
     Router::new()
         .nest_service(&format!("/{pkg}"), folder(pkg))
-        .layer(from_fn(move |request, next| cached(keep.clone(), request, next)))
+        .layer(from_fn(move |request, next| {
+            cached(keep.clone(), request, next)
+        }))
         .merge(
             Router::new()
                 .nest_service("/fonts", folder("fonts"))
@@ -96,8 +102,9 @@ async fn cached(keep: HeaderValue, request: Request, next: Next) -> Response {
     if response.status().is_success() || response.status() == http::StatusCode::NOT_MODIFIED {
         response.headers_mut().insert(header::CACHE_CONTROL, keep);
     }
-    response
-        .headers_mut()
-        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }

@@ -111,8 +111,8 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 /// What the platform refuses.
 pub async fn sign_out() -> Result<(), RpcError> {
     let visitor = visitor()?;
-    let by_token =
-        use_context::<Parts>().is_some_and(|parts| parts.headers.contains_key(header::AUTHORIZATION));
+    let by_token = use_context::<Parts>()
+        .is_some_and(|parts| parts.headers.contains_key(header::AUTHORIZATION));
     if by_token {
         let member = member().await?;
         return member.platform.logout(&member.actor).await.map_err(fail);

@@ -14,7 +14,7 @@ use tower_sessions::Session;
 use super::call::{PREFIX, SignedIn, log};
 use super::{ConsoleState, same_origin};
 use crate::forms::is_local_path;
-use crate::page_context::PageSeed;
+use crate::page_context::{PageSeed, Who};
 use crate::urlencoded::{decode, query};
 
 /// Forms and arguments are small; a megabyte holds the longest of them many times over.
@@ -58,7 +58,14 @@ pub async fn gate(State(state): State<ConsoleState>, mut request: Request, next:
     };
     if let Some(actor) = actor {
         match state.platform.me(&actor).await {
-            Ok(me) => seed.me = Some(me),
+            Ok(me) => {
+                seed.me = Some(Who {
+                    email: me.user.email,
+                    full_name: me.user.full_name,
+                    organization: me.organization.name,
+                    role: me.organization.role.as_str().to_owned(),
+                });
+            }
             Err(fault) => {
                 log(&fault);
                 return unavailable(&fault.problem(), &info);
@@ -147,11 +154,13 @@ async fn with_arguments(request: Request) -> Result<Request, Problem> {
     let arguments = arguments(&parts.headers, &bytes)?;
     parts.headers.remove(header::CONTENT_LENGTH);
     // With `Accept: text/html` the generated code would redirect a failure to the page before.
-    parts.headers.insert(
-        header::ACCEPT,
-        HeaderValue::from_static("application/json"),
-    );
-    Ok(Request::from_parts(parts, Body::from(arguments.to_string())))
+    parts
+        .headers
+        .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    Ok(Request::from_parts(
+        parts,
+        Body::from(arguments.to_string()),
+    ))
 }
 
 fn arguments(headers: &HeaderMap, bytes: &[u8]) -> Result<Value, Problem> {

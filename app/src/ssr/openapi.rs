@@ -33,32 +33,152 @@ const fn function(
 }
 
 const FUNCTIONS: &[ServerFunction] = &[
-    function("/api/fn/account/register", "Create an account and sign in with a cookie", Some("RegisterRequest"), Some("UserView")),
-    function("/api/fn/account/sign-in", "Sign in with a cookie", Some("LoginRequest"), Some("UserView")),
+    function(
+        "/api/fn/account/register",
+        "Create an account and sign in with a cookie",
+        Some("RegisterRequest"),
+        Some("UserView"),
+    ),
+    function(
+        "/api/fn/account/sign-in",
+        "Sign in with a cookie",
+        Some("LoginRequest"),
+        Some("UserView"),
+    ),
     function("/api/fn/account/sign-out", "End the session", None, None),
-    function("/api/fn/account/me", "The user and the organization", None, Some("MeView")),
-    function("/api/fn/account/profile", "Change the user's particulars", Some("UpdateProfile"), Some("MeView")),
-    function("/api/fn/account/password", "Change the password", Some("ChangePassword"), None),
-    function("/api/fn/account/sessions", "Where the user is signed in, as a list", None, None),
-    function("/api/fn/account/session-revoke", "End another session", Some("SessionRef"), None),
-    function("/api/fn/apis/list", "A page of APIs", Some("ListQuery"), Some("Page_ApiView")),
-    function("/api/fn/apis/create", "Register an API", Some("CreateApi"), Some("ApiView")),
-    function("/api/fn/apis/detail", "An API with its figures and latest calls", Some("ApiRef"), Some("ApiDetail")),
-    function("/api/fn/apis/update", "Change an API", Some("UpdateApi"), Some("ApiView")),
+    function(
+        "/api/fn/account/me",
+        "The user and the organization",
+        None,
+        Some("MeView"),
+    ),
+    function(
+        "/api/fn/account/profile",
+        "Change the user's particulars",
+        Some("UpdateProfile"),
+        Some("MeView"),
+    ),
+    function(
+        "/api/fn/account/password",
+        "Change the password",
+        Some("ChangePassword"),
+        None,
+    ),
+    function(
+        "/api/fn/account/sessions",
+        "Where the user is signed in, as a list",
+        None,
+        None,
+    ),
+    function(
+        "/api/fn/account/session-revoke",
+        "End another session",
+        Some("SessionRef"),
+        None,
+    ),
+    function(
+        "/api/fn/apis/list",
+        "A page of APIs",
+        Some("ListQuery"),
+        Some("Page_ApiView"),
+    ),
+    function(
+        "/api/fn/apis/create",
+        "Register an API",
+        Some("CreateApi"),
+        Some("ApiView"),
+    ),
+    function(
+        "/api/fn/apis/detail",
+        "An API with its figures and latest calls",
+        Some("ApiRef"),
+        Some("ApiDetail"),
+    ),
+    function(
+        "/api/fn/apis/update",
+        "Change an API",
+        Some("UpdateApi"),
+        Some("ApiView"),
+    ),
     function("/api/fn/apis/delete", "Delete an API", Some("ApiRef"), None),
-    function("/api/fn/keys/list", "A page of API keys", Some("ListQuery"), Some("Page_ApiKeyView")),
-    function("/api/fn/keys/choices", "What a new key can be limited to", None, Some("KeyChoices")),
-    function("/api/fn/keys/create", "Make an API key; its text is in the answer only", Some("CreateApiKey"), Some("ApiKeyCreated")),
-    function("/api/fn/keys/detail", "An API key with its latest calls", Some("KeyRef"), Some("KeyDetail")),
-    function("/api/fn/keys/impact", "How much a key is used", Some("KeyRef"), Some("KeyImpact")),
-    function("/api/fn/keys/update", "Change an API key", Some("UpdateKey"), Some("ApiKeyView")),
-    function("/api/fn/keys/revoke", "End an API key", Some("KeyRef"), None),
-    function("/api/fn/keys/rotate", "Give an API key a new secret", Some("RotateKey"), Some("ApiKeyCreated")),
-    function("/api/fn/keys/ticket", "A ticket that acts as the key for a minute", Some("KeyRef"), Some("KeyTicket")),
-    function("/api/fn/usage/overview", "What happened in a span, compared with the one before", Some("OverviewQuery"), Some("Overview")),
-    function("/api/fn/usage/report", "Usage over a range with its calls", Some("UsageQuery"), Some("UsageView")),
-    function("/api/fn/usage/pulse", "The latest call", None, Some("Pulse")),
-    function("/api/fn/explorer/choices", "APIs and keys to try out", None, Some("ExplorerView")),
+    function(
+        "/api/fn/keys/list",
+        "A page of API keys",
+        Some("ListQuery"),
+        Some("Page_ApiKeyView"),
+    ),
+    function(
+        "/api/fn/keys/choices",
+        "What a new key can be limited to",
+        None,
+        Some("KeyChoices"),
+    ),
+    function(
+        "/api/fn/keys/create",
+        "Make an API key; its text is in the answer only",
+        Some("CreateApiKey"),
+        Some("ApiKeyCreated"),
+    ),
+    function(
+        "/api/fn/keys/detail",
+        "An API key with its latest calls",
+        Some("KeyRef"),
+        Some("KeyDetail"),
+    ),
+    function(
+        "/api/fn/keys/impact",
+        "How much a key is used",
+        Some("KeyRef"),
+        Some("KeyImpact"),
+    ),
+    function(
+        "/api/fn/keys/update",
+        "Change an API key",
+        Some("UpdateKey"),
+        Some("ApiKeyView"),
+    ),
+    function(
+        "/api/fn/keys/revoke",
+        "End an API key",
+        Some("KeyRef"),
+        None,
+    ),
+    function(
+        "/api/fn/keys/rotate",
+        "Give an API key a new secret",
+        Some("RotateKey"),
+        Some("ApiKeyCreated"),
+    ),
+    function(
+        "/api/fn/keys/ticket",
+        "A ticket that acts as the key for a minute",
+        Some("KeyRef"),
+        Some("KeyTicket"),
+    ),
+    function(
+        "/api/fn/usage/overview",
+        "What happened in a span, compared with the one before",
+        Some("OverviewQuery"),
+        Some("Overview"),
+    ),
+    function(
+        "/api/fn/usage/report",
+        "Usage over a range with its calls",
+        Some("UsageQuery"),
+        Some("UsageView"),
+    ),
+    function(
+        "/api/fn/usage/pulse",
+        "The latest call",
+        None,
+        Some("Pulse"),
+    ),
+    function(
+        "/api/fn/explorer/choices",
+        "APIs and keys to try out",
+        None,
+        Some("ExplorerView"),
+    ),
 ];
 
 /// Every server function there is, in the order of the pages.
@@ -110,14 +230,25 @@ mod tests {
             .iter()
             .map(|function| function.path.to_owned())
             .collect();
-        assert_eq!(listed.len(), server_functions().len(), "a path stands twice");
+        assert_eq!(
+            listed.len(),
+            server_functions().len(),
+            "a path stands twice"
+        );
         assert_eq!(registered, listed);
     }
 
     #[test]
     fn the_consoles_own_schemas_are_there() {
         let names: BTreeSet<String> = schemas().into_iter().map(|(name, _)| name).collect();
-        for name in ["Overview", "ApiDetail", "KeyDetail", "UsageView", "ApiView", "Start"] {
+        for name in [
+            "Overview",
+            "ApiDetail",
+            "KeyDetail",
+            "UsageView",
+            "ApiView",
+            "Start",
+        ] {
             assert!(names.contains(name), "{name} is missing");
         }
     }

@@ -16,7 +16,7 @@ use super::shell::shell;
 use super::{ConsoleState, assets, forms, gate};
 use crate::App;
 use crate::forms::Fields;
-use crate::page_context::{Flash, PageSeed};
+use crate::page_context::{Flash, NewKey, PageSeed};
 
 /// Pages, server functions, plain forms and static files, with a page for addresses where nothing is.
 ///
@@ -72,10 +72,16 @@ pub async fn answer_post(state: &ConsoleState, mut parts: Parts, outcome: Outcom
     };
     let mut status = StatusCode::OK;
     match outcome.result {
-        Ok(created) => flash.created = Some(created),
+        Ok(created) => {
+            flash.created = Some(NewKey {
+                key: created.key,
+                id: created.view.id,
+                name: created.view.name,
+            });
+        }
         Err(problem) => {
-            status = StatusCode::from_u16(problem.status)
-                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            status =
+                StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             flash.problem = Some(problem);
             flash.values = without_secrets(outcome.fields);
         }

@@ -22,7 +22,9 @@ pub fn allowed(method: &Method, headers: &HeaderMap) -> bool {
     };
     let (Ok(origin), Some(host)) = (
         origin.to_str(),
-        headers.get(header::HOST).and_then(|host| host.to_str().ok()),
+        headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok()),
     ) else {
         return false;
     };
@@ -48,7 +50,10 @@ mod tests {
     fn other_sites_are_refused() {
         assert!(!post(&[("sec-fetch-site", "cross-site")]));
         assert!(!post(&[("sec-fetch-site", "same-site")]));
-        assert!(!post(&[("origin", "https://evil.example"), ("host", "api.example")]));
+        assert!(!post(&[
+            ("origin", "https://evil.example"),
+            ("host", "api.example")
+        ]));
         assert!(!post(&[("origin", "null"), ("host", "api.example")]));
         assert!(!post(&[
             ("sec-fetch-site", "cross-site"),
@@ -60,10 +65,16 @@ mod tests {
     #[test]
     fn the_console_itself_is_not() {
         assert!(post(&[("sec-fetch-site", "same-origin")]));
-        assert!(post(&[("origin", "http://127.0.0.1:8000"), ("host", "127.0.0.1:8000")]));
+        assert!(post(&[
+            ("origin", "http://127.0.0.1:8000"),
+            ("host", "127.0.0.1:8000")
+        ]));
         assert!(post(&[]));
         let mut headers = HeaderMap::new();
-        headers.insert("sec-fetch-site", http::HeaderValue::from_static("cross-site"));
+        headers.insert(
+            "sec-fetch-site",
+            http::HeaderValue::from_static("cross-site"),
+        );
         assert!(allowed(&Method::GET, &headers));
     }
 }

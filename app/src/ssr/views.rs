@@ -7,7 +7,9 @@ use chrono::{DateTime, Duration, Utc};
 use super::call::{Member, fail};
 use crate::rpc::apis::ApiDetail;
 use crate::rpc::keys::{KeyDetail, KeyImpact};
-use crate::rpc::usage::{ExplorerView, Overview, Pulse, Span, Start, UsageView};
+use crate::rpc::usage::{
+    ExplorerApi, ExplorerKey, ExplorerView, Overview, Pulse, Span, Start, UsageView,
+};
 use crate::rpc::{Named, Rpc};
 
 /// Rows of a list of latest calls on a page about something else.
@@ -57,15 +59,14 @@ pub async fn overview(member: &Member, span: Span) -> Rpc<Overview> {
             .await
             .map_err(fail)?
             .data
-            .into_iter()
-            .next(),
-        key: platform
+            .pop()
+            .map(|api| api.slug),
+        key: !platform
             .key_list(actor, first(1))
             .await
             .map_err(fail)?
             .data
-            .into_iter()
-            .next(),
+            .is_empty(),
         called: !calls.is_empty(),
     };
     Ok(Overview {
@@ -132,10 +133,8 @@ pub async fn pulse(member: &Member) -> Rpc<Pulse> {
         .usage_calls(&member.actor, query)
         .await
         .map_err(fail)?;
-    let last = calls.data.first();
     Ok(Pulse {
-        last_call: last.map(|call| call.id),
-        at: last.map(|call| call.started_at),
+        last_call: calls.data.first().map(|call| call.id.to_string()),
     })
 }
 
@@ -239,15 +238,30 @@ pub async fn explorer(member: &Member) -> Rpc<ExplorerView> {
     let apis = platform
         .api_list(actor, first(CHOICES))
         .await
-        .map_err(fail)?
-        .data;
-    let mut keys = platform
+        .map_err(fail)?;
+    let keys = platform
         .key_list(actor, first(CHOICES))
         .await
-        .map_err(fail)?
-        .data;
-    keys.retain(|key| key.is_active);
-    Ok(ExplorerView { apis, keys })
+        .map_err(fail)?;
+    Ok(ExplorerView {
+        apis: apis
+            .map(|api| ExplorerApi {
+                id: api.id.to_string(),
+                name: api.name,
+                slug: api.slug,
+            })
+            .data,
+        keys: keys
+            .data
+            .into_iter()
+            .filter(|key| key.is_active)
+            .map(|key| ExplorerKey {
+                id: key.id.to_string(),
+                name: key.name,
+                key_prefix: key.key_prefix,
+            })
+            .collect(),
+    })
 }
 
 /// APIs by name, newest first.

@@ -24,7 +24,7 @@ pub fn code_block_live(text: Signal<String>, what: &str) -> AnyView {
     view! {
         <div class="group relative">
             <pre class="code-block pr-11" tabindex="0">
-                {move || text.get()}
+                {super::dynamic::text(move || text.get())}
             </pre>
             <div class="absolute top-1.5 right-1.5 rounded-md bg-sunken">
                 {copy_button(move || text.get_untracked(), what)}

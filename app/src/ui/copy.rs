@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::dynamic::{dynamic, on, text as words, when};
 use super::icon::icon;
 use crate::browser;
 
@@ -26,7 +28,7 @@ fn copy_with_class(
 ) -> AnyView {
     let state = RwSignal::new(State::Idle);
     let label = format!("Copy {what}");
-    let on_click = move |_| {
+    let on_click = move |_: MouseEvent| {
         let text = text();
         spawn_local(async move {
             let copied = browser::copy(&text).await;
@@ -45,24 +47,31 @@ fn copy_with_class(
             class=class
             title=label.clone()
             aria-label=label
-            on:click=on_click
+            on:click=on(on_click)
         >
-            {move || match state.get() {
+            {dynamic(move || match state.get() {
                 State::Idle => icon(icondata_lu::LuCopy.data),
                 State::Copied => icon(icondata_lu::LuCheck.data),
                 State::Failed => icon(icondata_lu::LuX.data),
-            }}
-            {wide.then(|| {
-                view! {
-                    <span aria-live="polite">
-                        {move || match state.get() {
-                            State::Idle => "Copy",
-                            State::Copied => "Copied",
-                            State::Failed => "Select and copy by hand",
-                        }}
-                    </span>
-                }
             })}
+            {when(
+                wide,
+                || {
+                    view! {
+                        <span aria-live="polite">
+                            {words(move || {
+                                match state.get() {
+                                    State::Idle => "Copy",
+                                    State::Copied => "Copied",
+                                    State::Failed => "Select and copy by hand",
+                                }
+                                    .to_owned()
+                            })}
+                        </span>
+                    }
+                        .into_any()
+                },
+            )}
         </button>
     }
     .into_any()

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use leptos::ev::{Event, MouseEvent};
 use leptos::html::Dialog;
 use leptos::prelude::*;
+
+use super::dynamic::{dynamic, on, when};
 
 /// A dialog that is there while `open` holds. What it shows is made when it opens.
 ///
@@ -44,23 +47,24 @@ fn dialog_inner(
             class="modal"
             open=open_at_first
             aria-label=title
-            on:cancel=move |ev: leptos::ev::Event| {
+            on:cancel=on(move |ev: Event| {
                 if must_act {
                     ev.prevent_default();
                 }
-            }
-            on:close=move |_| {
+            })
+            on:close=on(move |_: Event| {
                 if !must_act {
                     open.set(false);
                 }
-            }
+            })
         >
             <div class="modal-box flex max-w-lg flex-col gap-4">
                 <h2>{title}</h2>
-                {move || open.get().then(|| body())}
+                {dynamic(move || if open.get() { body() } else { ().into_any() })}
             </div>
-            {(!must_act)
-                .then(|| {
+            {when(
+                !must_act,
+                || {
                     view! {
                         <form method="dialog" class="modal-backdrop">
                             <button type="submit" tabindex="-1" aria-hidden="true">
@@ -68,7 +72,9 @@ fn dialog_inner(
                             </button>
                         </form>
                     }
-                })}
+                        .into_any()
+                },
+            )}
         </dialog>
     }
     .into_any()
@@ -82,7 +88,7 @@ pub fn actions(buttons: AnyView) -> AnyView {
 /// A button that closes the dialog.
 pub fn cancel(open: RwSignal<bool>) -> AnyView {
     view! {
-        <button type="button" class="btn btn-ghost btn-sm" on:click=move |_| open.set(false)>
+        <button type="button" class="btn btn-ghost btn-sm" on:click=on(move |_: MouseEvent| open.set(false))>
             "Cancel"
         </button>
     }

@@ -1,8 +1,10 @@
 //! What went wrong, what to do, and the id to ask with.
 
 use apiverse_contract::Problem;
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 
+use super::dynamic::on;
 use super::icon::icon;
 use crate::browser;
 use crate::urlencoded::query;
@@ -29,7 +31,7 @@ pub fn error_panel(
             }}
             <p>{sentence(&problem.detail)}</p>
             {request_id(problem.request_id)}
-            <button type="button" class="btn btn-outline btn-sm" on:click=move |_| retry()>
+            <button type="button" class="btn btn-outline btn-sm" on:click=on(move |_: MouseEvent| retry())>
                 "Try again"
             </button>
         </div>
@@ -56,7 +58,7 @@ pub fn sentence(text: &str) -> String {
     let Some(first) = chars.next() else {
         return String::new();
     };
-    let mut out: String = first.to_uppercase().collect();
+    let mut out = String::from(first.to_ascii_uppercase());
     out.push_str(chars.as_str());
     if !out.ends_with(['.', '!', '?']) {
         out.push('.');

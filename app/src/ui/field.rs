@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::chart::escape;
+use super::dynamic::{Changing, changing, dynamic, when};
 use super::form::{FormState, field_id};
 
 /// How an input is written; the rest of its attributes follow.
@@ -97,7 +98,7 @@ impl Input {
                 spellcheck="false"
                 aria-required=self.required.to_string()
                 aria-describedby=described_by(&id)
-                aria-invalid=move || error.get().is_some().then_some("true")
+                aria-invalid=invalid(error)
             />
         }
         .into_any();
@@ -124,7 +125,7 @@ pub fn text_area(
             rows="3"
             spellcheck="false"
             aria-describedby=described_by(&id)
-            aria-invalid=move || error.get().is_some().then_some("true")
+            aria-invalid=invalid(error)
             // An empty text child would be sent as a space, to be found again at hydration.
             inner_html=escape(&form.value(name, value))
         ></textarea>
@@ -154,6 +155,7 @@ pub fn select(
                     {text}
                 </option>
             }
+            .into_any()
         })
         .collect_view();
     let input = view! {
@@ -162,7 +164,7 @@ pub fn select(
             name=name
             class="select w-full"
             aria-describedby=described_by(&id)
-            aria-invalid=move || error.get().is_some().then_some("true")
+            aria-invalid=invalid(error)
         >
             {options}
         </select>
@@ -192,7 +194,7 @@ pub fn check(
             />
             <span>
                 {label.to_owned()}
-                {(!help.is_empty()).then(|| view! { <span class="help block">{help}</span> })}
+                {when(!help.is_empty(), || view! { <span class="help block">{help}</span> }.into_any())}
             </span>
         </label>
     }
@@ -224,6 +226,7 @@ pub fn radios(
                     {*text}
                 </label>
             }
+            .into_any()
         })
         .collect_view();
     view! {
@@ -253,14 +256,17 @@ fn framed(
                 {label}
             </label>
             {input}
-            {(!help.is_empty())
-                .then(|| {
+            {when(
+                !help.is_empty(),
+                || {
                     view! {
                         <p class="help" id=format!("{id}-help")>
                             {help}
                         </p>
                     }
-                })}
+                        .into_any()
+                },
+            )}
             {error_line(id, error)}
         </div>
     }
@@ -268,18 +274,17 @@ fn framed(
 }
 
 fn error_line(id: String, error: Signal<Option<String>>) -> AnyView {
-    view! {
-        {move || {
-            error
-                .get()
-                .map(|text| {
-                    view! {
-                        <p class="field-error" id=format!("{id}-error")>
-                            {text}
-                        </p>
-                    }
-                })
-        }}
-    }
-    .into_any()
+    dynamic(move || match error.get() {
+        Some(text) => view! {
+            <p class="field-error" id=format!("{id}-error")>
+                {text}
+            </p>
+        }
+        .into_any(),
+        None => ().into_any(),
+    })
+}
+
+fn invalid(error: Signal<Option<String>>) -> Changing {
+    changing(move || error.with(Option::is_some).then(|| "true".to_owned()))
 }

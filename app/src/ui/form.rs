@@ -14,12 +14,15 @@ use leptos::task::spawn_local;
 use leptos::web_sys;
 use wasm_bindgen::JsCast;
 
+use super::dynamic::{changing, dynamic, when};
 use super::error::{request_id, sentence};
 use super::icon::icon;
 use crate::browser;
 use crate::forms::Fields;
 use crate::page_context::Page;
 use crate::rpc::RpcError;
+
+type OnSubmit = Box<dyn FnMut(SubmitEvent)>;
 
 /// What a form does with its fields.
 pub type Sent = Pin<Box<dyn Future<Output = Result<(), RpcError>>>>;
@@ -38,7 +41,7 @@ impl FormState {
     pub fn new(name: &'static str) -> Self {
         let flash = Page::get().flash(name);
         let (typed, problem) = match flash {
-            Some(flash) => (Some(Fields::new(flash.values)), flash.problem),
+            Some(flash) => (Some(Fields(flash.values)), flash.problem),
             None => (None, None),
         };
         Self {
@@ -80,7 +83,16 @@ impl FormState {
     }
 
     /// Sends the form through `run` in the place of the browser's own post.
-    pub fn submit(self, ev: &SubmitEvent, run: impl FnOnce(Fields) -> Sent) {
+    pub fn on_submit(self, mut run: impl FnMut(Fields) -> Sent + 'static) -> OnSubmit {
+        Box::new(move |ev| self.submit(&ev, &mut run, false))
+    }
+
+    /// The same, and empties the fields when it worked.
+    pub fn on_submit_then_empty(self, mut run: impl FnMut(Fields) -> Sent + 'static) -> OnSubmit {
+        Box::new(move |ev| self.submit(&ev, &mut run, true))
+    }
+
+    fn submit(self, ev: &SubmitEvent, run: &mut dyn FnMut(Fields) -> Sent, empty: bool) {
         ev.prevent_default();
         let form = ev
             .target()
@@ -90,7 +102,7 @@ impl FormState {
             return;
         }
         self.pending.set(true);
-        let sent = run(Fields::new(browser::form_fields(&form)));
+        let sent = run(Fields(browser::form_fields(&form)));
         spawn_local(async move {
             let problem = sent.await.err().map(|RpcError(problem)| problem);
             let failed = problem.is_some();
@@ -99,6 +111,8 @@ impl FormState {
             self.problem.try_set(problem);
             if failed {
                 browser::focus_first_error(form);
+            } else if empty {
+                form.reset();
             }
         });
     }
@@ -109,7 +123,7 @@ impl FormState {
         let problem = self.problem;
         view! {
             <input type="hidden" name="form" value=name />
-            {move || problem.get().map(summary)}
+            {dynamic(move || problem.get().map_or_else(|| ().into_any(), summary))}
         }
         .into_any()
     }
@@ -122,17 +136,21 @@ impl FormState {
     pub fn button_with_class(self, text: &'static str, class: &'static str) -> AnyView {
         let pending = self.pending;
         view! {
-            <button type="submit" class=class aria-disabled=move || pending.get().to_string()>
-                {move || {
-                    pending
-                        .get()
-                        .then(|| view! { <span class="loading loading-spinner loading-xs" aria-hidden="true"></span> })
-                }}
+            <button type="submit" class=class aria-disabled=changing(move || pending.get().then(|| "true".to_owned()))>
+                {dynamic(move || spinner(pending.get()))}
                 {text}
             </button>
         }
         .into_any()
     }
+}
+
+/// What turns on a button while it is busy.
+pub fn spinner(busy: bool) -> AnyView {
+    when(busy, || {
+        view! { <span class="loading loading-spinner loading-xs" aria-hidden="true"></span> }
+            .into_any()
+    })
 }
 
 /// Errors of fields the form does not show would be lost: the summary lists every one.
@@ -151,6 +169,7 @@ fn summary(problem: Problem) -> AnyView {
                     {error.message}
                 </li>
             }
+            .into_any()
         })
         .collect_view();
     view! {
@@ -174,11 +193,7 @@ pub fn field_id(field: &str) -> String {
 
 /// `auth_config.token_url` as `token url`.
 fn field_name(field: &str) -> String {
-    field
-        .rsplit('.')
-        .next()
-        .unwrap_or(field)
-        .replace('_', " ")
+    field.rsplit('.').next().unwrap_or(field).replace('_', " ")
 }
 
 /// A form that could not be read in the browser answers as the server would.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use apiverse_contract::UsageEventId;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::browser;
-use crate::rpc::usage::pulse;
+use crate::rpc::call;
+use crate::rpc::usage::{Pulse, PulseFn};
 
 const EVERY: Duration = Duration::from_millis(2500);
 
@@ -15,19 +15,21 @@ const EVERY: Duration = Duration::from_millis(2500);
 /// nobody sees does not ask.
 pub fn on_new_calls(refresh: impl Fn() + Copy + 'static) {
     Effect::new(move |_| {
-        let last = StoredValue::new(None::<Option<UsageEventId>>);
+        let last = StoredValue::new(None::<Pulse>);
         let tick = move || {
             if !browser::is_visible() {
                 return;
             }
             spawn_local(async move {
                 // An error is the page's to show when it loads; a lost pulse is not worth a word.
-                let Ok(pulse) = pulse().await else { return };
+                let Ok(pulse) = call::<PulseFn, Pulse>(PulseFn {}).await else {
+                    return;
+                };
                 let Some(before) = last.try_get_value() else {
                     return;
                 };
-                last.try_set_value(Some(pulse.last_call));
-                if before.is_some_and(|before| before != pulse.last_call) {
+                last.try_set_value(Some(pulse.clone()));
+                if before.is_some_and(|before| before != pulse) {
                     refresh();
                 }
             });

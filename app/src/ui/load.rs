@@ -5,65 +5,66 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::dynamic::dynamic;
 use super::error::error_panel;
-use crate::rpc::RpcError;
+use crate::rpc::{Loaded, RpcError};
 
+type Render = Arc<dyn Fn(&str) -> AnyView + Send + Sync>;
 type Shown = Pin<Box<dyn Future<Output = AnyView> + Send>>;
 
-/// Shows what `resource` gives below the page's head. While it reloads, the old content stays.
+/// Shows what was loaded below the page's head. While it reloads, the old content stays.
 pub fn load<T>(
-    resource: Resource<Result<T, RpcError>>,
+    loaded: Loaded<T>,
     skeleton: fn() -> AnyView,
     render: impl Fn(T) -> AnyView + Send + Sync + 'static,
 ) -> AnyView
 where
-    T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+    T: DeserializeOwned + 'static,
 {
-    show(resource, skeleton, false, render)
+    show(loaded, skeleton, false, render)
 }
 
 /// The same for a page whose head comes with its data.
 pub fn load_page<T>(
-    resource: Resource<Result<T, RpcError>>,
+    loaded: Loaded<T>,
     skeleton: fn() -> AnyView,
     render: impl Fn(T) -> AnyView + Send + Sync + 'static,
 ) -> AnyView
 where
-    T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+    T: DeserializeOwned + 'static,
 {
-    show(resource, skeleton, true, render)
+    show(loaded, skeleton, true, render)
 }
 
 fn show<T>(
-    resource: Resource<Result<T, RpcError>>,
+    loaded: Loaded<T>,
     skeleton: fn() -> AnyView,
     is_page: bool,
     render: impl Fn(T) -> AnyView + Send + Sync + 'static,
 ) -> AnyView
 where
-    T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
+    T: DeserializeOwned + 'static,
 {
-    let render = Arc::new(render);
+    let render = move |answer: &str| match Loaded::<T>::read(answer) {
+        Ok(data) => render(data),
+        Err(RpcError(problem)) => error_panel(problem, is_page, move || loaded.refetch()),
+    };
+    let resource = loaded.resource;
+    let render: Render = Arc::new(render);
     let make = move || -> Shown {
         let render = Arc::clone(&render);
-        Box::pin(async move {
-            match resource.await {
-                Ok(data) => render(data),
-                Err(RpcError(problem)) => error_panel(problem, is_page, move || resource.refetch()),
-            }
-        })
+        Box::pin(async move { render(&resource.await) })
     };
-    transition(skeleton, Arc::new(make))
+    transition(skeleton, Box::new(make))
 }
 
 /// Not generic, so that the browser downloads it once.
-fn transition(skeleton: fn() -> AnyView, make: Arc<dyn Fn() -> Shown + Send + Sync>) -> AnyView {
+fn transition(skeleton: fn() -> AnyView, make: Box<dyn Fn() -> Shown + Send + Sync>) -> AnyView {
     view! {
         <Transition fallback=skeleton>
-            {move || Suspend::new(make())}
+            {dynamic(move || Suspend::new(make()).into_any())}
         </Transition>
     }
     .into_any()

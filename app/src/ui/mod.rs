@@ -5,6 +5,7 @@ pub mod chart;
 pub mod code;
 pub mod copy;
 pub mod dialog;
+pub mod dynamic;
 pub mod error;
 pub mod field;
 pub mod form;

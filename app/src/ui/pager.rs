@@ -30,6 +30,7 @@ pub fn pager(
                             "First page"
                         </a>
                     }
+                        .into_any()
                 })}
             {next
                 .map(|href| {
@@ -39,6 +40,7 @@ pub fn pager(
                             {icon(icondata_lu::LuChevronRight.data)}
                         </a>
                     }
+                        .into_any()
                 })}
         </nav>
     }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
+use super::dynamic::on;
 use super::icon::icon;
 use crate::urlencoded::query;
 
@@ -40,7 +42,7 @@ pub fn search(path: &'static str, label: &'static str, current: Option<String>) 
     });
     view! {
         <search>
-            <form method="get" action=path on:submit=|ev| ev.prevent_default()>
+            <form method="get" action=path on:submit=on(|ev: SubmitEvent| ev.prevent_default())>
                 <label class="input input-sm w-full max-w-xs">
                     <span class="flex text-muted">{icon(icondata_lu::LuSearch.data)}</span>
                     <input
@@ -49,7 +51,7 @@ pub fn search(path: &'static str, label: &'static str, current: Option<String>) 
                         aria-label=label
                         placeholder=label
                         value=current.unwrap_or_default()
-                        on:input=on_input
+                        on:input=on(on_input)
                     />
                 </label>
             </form>

@@ -13,6 +13,7 @@ pub fn table() -> AnyView {
                     <div class="skeleton ml-auto h-3 w-16"></div>
                 </div>
             }
+            .into_any()
         })
         .collect_view();
     view! { <div class="panel" aria-busy="true">{rows}</div> }.into_any()

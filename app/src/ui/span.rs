@@ -25,6 +25,7 @@ pub fn span_picker(path: &'static str, current: Option<Span>, pairs: &[(&str, &s
                     {span.as_str()}
                 </a>
             }
+            .into_any()
         })
         .collect_view();
     view! {

@@ -1,8 +1,9 @@
 //! Light, dark, or what the system says.
 
-use leptos::ev::SubmitEvent;
+use leptos::ev::{MouseEvent, SubmitEvent};
 use leptos::prelude::*;
 
+use super::dynamic::on;
 use super::icon::icon;
 use crate::browser;
 
@@ -59,7 +60,7 @@ pub fn theme_choice() -> AnyView {
             method="post"
             action="/theme"
             class="join"
-            on:submit=|ev: SubmitEvent| ev.prevent_default()
+            on:submit=on(|ev: SubmitEvent| ev.prevent_default())
         >
             {button("system", "System", icondata_lu::LuMonitor.data)}
             {button("light", "Light", icondata_lu::LuSun.data)}
@@ -69,9 +70,9 @@ pub fn theme_choice() -> AnyView {
     .into_any()
 }
 
-fn choose(value: &'static str) -> impl Fn(leptos::ev::MouseEvent) + 'static {
-    move |ev| {
+fn choose(value: &'static str) -> Box<dyn FnMut(MouseEvent)> {
+    on(move |ev: MouseEvent| {
         ev.prevent_default();
         browser::set_theme((value != "system").then_some(value));
-    }
+    })
 }

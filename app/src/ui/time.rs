@@ -20,8 +20,8 @@ pub fn until(at: DateTime<Utc>) -> AnyView {
 
 fn relative(at: DateTime<Utc>, text: impl Fn() -> String + Send + Sync + 'static) -> AnyView {
     view! {
-        <time datetime=at.to_rfc3339() title=format::stamp(at) class="num">
-            {text}
+        <time datetime=format::iso(at) title=format::stamp(at) class="num">
+            {super::dynamic::text(text)}
         </time>
     }
     .into_any()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
+use super::dynamic::dynamic;
 use super::icon::icon;
 
 const SHOWN_FOR: Duration = Duration::from_secs(5);
@@ -45,11 +46,19 @@ pub fn region(toasts: Toasts) -> AnyView {
             aria-live="polite"
             class="pointer-events-none fixed right-4 bottom-4 z-50 flex flex-col gap-2"
         >
-            <For each=move || toasts.shown.get() key=|(id, _)| *id let:item>
-                <div class="flex items-center gap-2 rounded-box bg-ink px-3 py-2 text-sm text-surface shadow-float">
-                    {icon(icondata_lu::LuCheck.data)} {item.1}
-                </div>
-            </For>
+            {dynamic(move || {
+                let shown = toasts.shown.get();
+                shown.into_iter().map(|(_, text)| notice(text)).collect_view().into_any()
+            })}
+        </div>
+    }
+    .into_any()
+}
+
+fn notice(text: String) -> AnyView {
+    view! {
+        <div class="flex items-center gap-2 rounded-box bg-ink px-3 py-2 text-sm text-surface shadow-float">
+            {icon(icondata_lu::LuCheck.data)} {text}
         </div>
     }
     .into_any()

@@ -3,6 +3,7 @@
 pub mod apis;
 pub mod audit;
 pub mod auth;
+mod credentials;
 pub mod ids;
 pub mod key_format;
 pub mod keys;

@@ -117,6 +117,8 @@ codes! {
     SessionNotFound "session_not_found" 404 "The session does not exist";
     /// The path exists, but not for this method.
     MethodNotAllowed "method_not_allowed" 405 "The method is not allowed here";
+    /// The request's body stopped arriving.
+    RequestTimeout "request_timeout" 408 "The request did not arrive in time";
     /// An account with this e-mail exists.
     EmailTaken "email_taken" 409 "The e-mail address is taken";
     /// Another API has this slug.

@@ -1,10 +1,12 @@
 //! What an operator may set.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use apiverse_connectors::EgressPolicy;
+use apiverse_connectors::{EgressPolicy, tls};
 use ipnet::IpNet;
+use tokio_rustls::rustls::ClientConfig;
 
 /// Settings of the data plane. Limits that an API sets itself come before these.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct GatewayConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Where upstreams may be.
     pub egress: EgressPolicy,
+    /// How upstreams are spoken to over TLS.
+    pub tls: UpstreamTls,
     /// Where the built-in sample API answers; `None` switches it off.
     pub sample_upstream: Option<SocketAddr>,
     /// This gateway's name in `Via` (RFC 9110, 7.6.3).
@@ -42,6 +46,25 @@ pub struct GatewayConfig {
     pub watch_interval: Duration,
 }
 
+/// TLS towards upstreams: whom to trust, and what to offer (ALPN, RFC 7301).
+#[derive(Clone, Debug)]
+pub struct UpstreamTls {
+    /// Offers HTTP/2 and HTTP/1.1.
+    pub calls: Arc<ClientConfig>,
+    /// Offers HTTP/1.1 alone, for calls that may switch to another protocol.
+    pub upgrades: Arc<ClientConfig>,
+}
+
+impl Default for UpstreamTls {
+    /// Trusts whom the system trusts.
+    fn default() -> Self {
+        Self {
+            calls: tls::client_config(true),
+            upgrades: tls::client_config(false),
+        }
+    }
+}
+
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
@@ -53,6 +76,7 @@ impl Default for GatewayConfig {
             pool_max_idle: 256,
             trusted_proxies: Vec::new(),
             egress: EgressPolicy::default(),
+            tls: UpstreamTls::default(),
             sample_upstream: None,
             via: "apiverse",
             own_cookies: vec!["apiverse_session".to_owned()],

@@ -29,7 +29,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-pub use config::GatewayConfig;
+pub use config::{GatewayConfig, UpstreamTls};
 pub use snapshot::LoadError;
 
 use meters::Meters;
@@ -40,7 +40,7 @@ use worker::FlushRequest;
 pub struct Gateway {
     pub(crate) config: Arc<GatewayConfig>,
     pub(crate) vault: Arc<Vault>,
-    pub(crate) tokens: TokenCache,
+    pub(crate) tokens: Arc<TokenCache>,
     pub(crate) loader: Loader,
     pub(crate) usage: usage::Sink,
     pub(crate) meters: Arc<Meters>,
@@ -65,7 +65,7 @@ impl Gateway {
         config: GatewayConfig,
         store: Store,
         vault: Arc<Vault>,
-        tokens: TokenCache,
+        tokens: impl Into<Arc<TokenCache>>,
     ) -> Arc<Self> {
         let config = Arc::new(config);
         let meters = Arc::new(Meters::new());
@@ -79,7 +79,7 @@ impl Gateway {
         let gateway = Arc::new(Self {
             config,
             vault,
-            tokens,
+            tokens: tokens.into(),
             loader,
             usage,
             meters,

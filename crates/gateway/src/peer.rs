@@ -53,6 +53,11 @@ impl Peer {
         self.linger.store(true, Ordering::Relaxed);
     }
 
+    /// What [`Peer::linger`] sets, for who is on another thread.
+    pub(crate) fn linger_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.linger)
+    }
+
     pub(crate) fn scheme(&self) -> HeaderValue {
         HeaderValue::from_static(if self.tls { "https" } else { "http" })
     }

@@ -137,14 +137,15 @@ impl Inner {
     fn tick(&self) {
         self.refresh();
         let now = self.now_ms.get();
-        let mut slots = self.slots.borrow_mut();
-        for slot in &mut slots.all {
+        // Woken once the slots are free again: a waker may run whatever its task drops.
+        let mut due: Vec<Waker> = Vec::new();
+        for slot in &mut self.slots.borrow_mut().all {
             if slot.deadline_ms <= now {
-                // Waking only queues the task, so the slots are not touched meanwhile.
-                if let Some(waker) = slot.waker.take() {
-                    waker.wake();
-                }
+                due.extend(slot.waker.take());
             }
+        }
+        for waker in due {
+            waker.wake();
         }
     }
 }
@@ -204,6 +205,8 @@ impl Deadline {
     /// Ready once the limit is over. The task is woken then, and by [`Timer::wake_all`].
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         let inner = &*self.timer.0;
+        // Dropped last, when the slots are free again.
+        let _replaced;
         let mut slots = inner.slots.borrow_mut();
         let slot = &mut slots.all[self.index];
         if slot.deadline_ms <= inner.now_ms.get() {
@@ -211,7 +214,7 @@ impl Deadline {
         }
         match &mut slot.waker {
             Some(waker) if waker.will_wake(cx.waker()) => {}
-            waker => *waker = Some(cx.waker().clone()),
+            waker => _replaced = waker.replace(cx.waker().clone()),
         }
         Poll::Pending
     }
@@ -221,8 +224,10 @@ impl Drop for Deadline {
     fn drop(&mut self) {
         self.clear();
         let mut slots = self.timer.0.slots.borrow_mut();
-        slots.all[self.index].waker = None;
+        let waker = slots.all[self.index].waker.take();
         slots.free.push(self.index);
+        drop(slots);
+        drop(waker);
     }
 }
 

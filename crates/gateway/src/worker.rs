@@ -83,7 +83,7 @@ impl Worker {
         if held == 1 {
             self.batch_begun.notify_one();
         }
-        if held % BATCH == 0 {
+        if held.is_multiple_of(BATCH) {
             let full = std::mem::take(&mut *batch);
             drop(batch);
             self.offer(full);

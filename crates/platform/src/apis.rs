@@ -3,7 +3,7 @@
 use apiverse_cluster::Change;
 use apiverse_contract::apis::{ApiView, AuthType, CreateApi, PatchApi, UpstreamAuth};
 use apiverse_contract::validation::slugify;
-use apiverse_contract::{ApiId, ListQuery, Page};
+use apiverse_contract::{ApiId, FieldError, ListQuery, Page};
 use apiverse_store::{ApiRow, Conflict, StoreError};
 use serde_json::{Map, Value, json};
 
@@ -282,19 +282,13 @@ impl Platform {
     ) -> Result<(), FillError> {
         let mut errors = input.validate().err().unwrap_or_default();
         let policy = &self.inner.config.egress;
-        let keeps_sample = row.is_sample && input.base_url == row.base_url;
-        if keeps_sample {
-            row.base_url = input.base_url.clone();
-        } else if !input.base_url.trim().is_empty() {
-            match urls::base_url(&input.base_url, policy) {
+        if !input.base_url.trim().is_empty() {
+            match urls::base_url(&input.base_url, policy, self.inner.config.sample_enabled) {
                 Ok(base_url) => {
-                    row.base_url = base_url;
-                    // Pointed elsewhere, it is an API like any other.
-                    row.is_sample = false;
+                    row.base_url = base_url.text;
+                    row.is_sample = base_url.is_sample;
                 }
-                Err(message) => {
-                    errors.push(apiverse_contract::FieldError::new("base_url", message))
-                }
+                Err(message) => errors.push(FieldError::new("base_url", message)),
             }
         }
         let auth = UpstreamAuth::from_config(input.auth_type, input.auth_config.as_ref(), old_auth);
@@ -308,10 +302,7 @@ impl Platform {
         if let UpstreamAuth::Oauth2 { token_url, .. } = &auth
             && let Err(message) = urls::token_url(token_url, policy)
         {
-            errors.push(apiverse_contract::FieldError::new(
-                "auth_config.token_url",
-                message,
-            ));
+            errors.push(FieldError::new("auth_config.token_url", message));
         }
         if !errors.is_empty() {
             return Err(FillError::Invalid(Invalid(errors)));

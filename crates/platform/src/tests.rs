@@ -257,10 +257,7 @@ async fn keys_expire_rotate_and_end() {
         grace_seconds: None,
     };
     let over = bench.platform.key_rotate(&actor, id, rotate).await;
-    assert_eq!(
-        over.err().expect("is over").code(),
-        ErrorCode::ApiKeyRevoked
-    );
+    assert_eq!(over.expect_err("is over").code(), ErrorCode::ApiKeyRevoked);
 }
 
 #[tokio::test]
@@ -284,7 +281,7 @@ async fn other_tenants_are_out_of_reach() {
     };
     let refused = bench.platform.key_create(&bob, input).await;
     assert_eq!(
-        refused.err().expect("is not his").fields()[0].field,
+        refused.expect_err("is not his").fields()[0].field,
         "api_ids"
     );
     let session = bench.platform.sessions(&ada).await.expect("lists")[0].id;

@@ -10,25 +10,38 @@ use crate::SAMPLE_BASE_URL;
 
 const LONGEST: usize = 2048;
 
-/// Checks a base URL and writes it the way it is kept: without a slash at its end.
+/// A base URL that was found good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// The way it is kept: without a slash at its end.
+    pub text: String,
+    /// It is the built-in sample's.
+    pub is_sample: bool,
+}
+
+/// Checks a base URL. `sample` says whether the built-in sample runs.
 ///
 /// # Errors
 /// What is wrong, for people.
-pub fn base_url(text: &str, policy: &EgressPolicy) -> Result<String, &'static str> {
+pub fn base_url(text: &str, policy: &EgressPolicy, sample: bool) -> Result<BaseUrl, &'static str> {
     let url = parse(text, policy)?;
     if url.query().is_some() {
         return Err("must not have a query");
     }
-    if url
-        .host_str()
-        .is_some_and(|host| SAMPLE_BASE_URL.ends_with(&format!("/{host}")))
-    {
-        return Err("is the address of the built-in sample");
-    }
     let path_at = url[url::Position::BeforePath..].len();
     let whole = url.as_str();
     let (origin, path) = whole.split_at(whole.len() - path_at);
-    Ok(format!("{origin}{}", path.trim_end_matches('/')))
+    let names_sample = url.host_str().is_some_and(|host| {
+        SAMPLE_BASE_URL
+            .strip_prefix("http://")
+            .is_some_and(|name| name == host)
+    });
+    let is_sample = names_sample && sample && origin == SAMPLE_BASE_URL;
+    if names_sample && !is_sample {
+        return Err("is the built-in sample's, which is http only and switched off in production");
+    }
+    let text = format!("{origin}{}", path.trim_end_matches('/'));
+    Ok(BaseUrl { text, is_sample })
 }
 
 /// Checks the token endpoint of OAuth 2.0.
@@ -78,7 +91,25 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Result<String, &'static str> {
-        base_url(text, &EgressPolicy::new(Vec::new()))
+        base_url(text, &EgressPolicy::new(Vec::new()), false).map(|url| url.text)
+    }
+
+    #[test]
+    fn the_sample_is_for_all_while_it_runs() {
+        let policy = EgressPolicy::new(Vec::new());
+        let sample = |text: &str, runs| base_url(text, &policy, runs).map(|url| url.is_sample);
+        assert_eq!(sample(SAMPLE_BASE_URL, true), Ok(true));
+        assert_eq!(
+            sample("http://SAMPLE.apiverse.internal/status/", true),
+            Ok(true)
+        );
+        assert!(sample(SAMPLE_BASE_URL, false).is_err());
+        assert!(sample("https://sample.apiverse.internal", true).is_err());
+        assert!(sample("http://sample.apiverse.internal:81", true).is_err());
+        assert_eq!(
+            sample("http://sample.apiverse.internal.example.com", true),
+            Ok(false)
+        );
     }
 
     #[test]
@@ -134,7 +165,7 @@ mod tests {
     #[test]
     fn named_networks_are_let_through() {
         let policy = EgressPolicy::new(vec!["10.0.0.0/8".parse().expect("a network")]);
-        assert!(base_url("http://10.1.2.3", &policy).is_ok());
-        assert!(base_url("http://192.168.0.1", &policy).is_err());
+        assert!(base_url("http://10.1.2.3", &policy, false).is_ok());
+        assert!(base_url("http://192.168.0.1", &policy, false).is_err());
     }
 }

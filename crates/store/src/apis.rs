@@ -102,7 +102,7 @@ impl Store {
     pub async fn api_update(&self, api: &ApiRow, audit: &AuditRow) -> Result<bool> {
         const API: &str = "UPDATE apis SET name = $3, slug = $4, description = $5, auth_type = $6, \
              auth_public = $7, auth_sealed = $8, is_active = $9, allow_query_key = $10, \
-             limits = $11, updated_at = $12 WHERE organization_id = $1 AND id = $2";
+             limits = $11, updated_at = $12, is_sample = $13 WHERE organization_id = $1 AND id = $2";
         const VERSION: &str =
             "UPDATE api_versions SET base_url = $2 WHERE api_id = $1 AND name = 'default'";
         Ok(with_transaction!(self, tx => {
@@ -119,6 +119,7 @@ impl Store {
                 .bind(api.allow_query_key)
                 .bind(Json(&api.limits))
                 .bind(api.updated_at)
+                .bind(api.is_sample)
                 .execute(&mut *tx)
                 .await?
                 .rows_affected()

@@ -74,7 +74,6 @@ impl Client {
     }
 
     /// A request to this node; `path` may be a whole address.
-    #[must_use]
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method: Method = method.parse().expect("a method");
         let url = if path.starts_with("http") {
@@ -169,7 +168,6 @@ impl Client {
     }
 
     /// A call through the gateway.
-    #[must_use]
     pub fn proxy(&self, method: &str, path: &str, key: &str) -> RequestBuilder {
         let anonymous = Self {
             token: None,

@@ -156,6 +156,8 @@ async fn answers_are_streamed_as_they_come(engine: Engine) {
     ))
     .await;
     let (mut upstream, _) = listener.accept().await.expect("accepts");
+    let mut head = [0; 4096];
+    assert!(upstream.read(&mut head).await.expect("reads") > 0);
     upstream
         .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         .await

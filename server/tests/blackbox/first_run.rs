@@ -127,6 +127,12 @@ async fn production_has_no_sample() {
         .expect_status(200)
         .json();
     assert_eq!(slugs(&apis), Vec::<String>::new());
+    let sample = serde_json::json!({ "name": "s", "base_url": "http://sample.apiverse.internal" });
+    app.admin()
+        .await
+        .post("/apis", &sample)
+        .await
+        .assert_problem(422, "validation_failed");
 }
 
 fn slugs(page: &Value) -> Vec<String> {

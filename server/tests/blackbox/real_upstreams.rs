@@ -84,7 +84,9 @@ async fn httpbin() {
             [path_and_query(&expected), path_and_query(&decoded)].contains(&path_and_query(url)),
             "{url}"
         );
-        assert_eq!(answer["json"]["x"], 1);
+        if method != "GET" {
+            assert_eq!(answer["json"]["x"], 1);
+        }
         assert!(answer["headers"].get("X-Api-Key").is_none(), "{answer}");
     }
     for status in [

@@ -1,12 +1,14 @@
 //! The table of calls, each row with its details.
 
 use apiverse_contract::usage::CallView;
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 
 use crate::format;
 use crate::ui::badge::http_status;
 use crate::ui::code::mono_copy;
 use crate::ui::dialog::dialog;
+use crate::ui::dynamic::{on, when};
 use crate::ui::icon::icon;
 use crate::ui::time::ago;
 
@@ -37,8 +39,7 @@ impl Inspector {
         dialog(self.open, "One call", false, move || {
             self.shown
                 .get_untracked()
-                .map(|call| details(&call))
-                .into_any()
+                .map_or_else(|| ().into_any(), |call| details(&call))
         })
     }
 }
@@ -57,8 +58,8 @@ pub fn calls_table(calls: Vec<CallView>, columns: Columns, inspector: Inspector)
                         <th scope="col">"Time"</th>
                         <th scope="col">"Status"</th>
                         <th scope="col">"Call"</th>
-                        {(!columns.without_api).then(|| view! { <th scope="col">"API"</th> })}
-                        {(!columns.without_key).then(|| view! { <th scope="col">"Key"</th> })}
+                        {when(!columns.without_api, || view! { <th scope="col">"API"</th> }.into_any())}
+                        {when(!columns.without_key, || view! { <th scope="col">"Key"</th> }.into_any())}
                         <th scope="col" class="num">
                             "Latency"
                         </th>
@@ -85,10 +86,10 @@ fn row(call: CallView, columns: Columns, inspector: Inspector) -> AnyView {
     view! {
         <tr
             class="cursor-pointer"
-            on:click=move |_| {
+            on:click=on(move |_: MouseEvent| {
                 inspector.shown.set(Some(kept.clone()));
                 inspector.open.set(true);
-            }
+            })
         >
             <td>{ago(call.started_at)}</td>
             <td>{http_status(call.status, call.error_code.as_deref())}</td>
@@ -104,15 +105,17 @@ fn row(call: CallView, columns: Columns, inspector: Inspector) -> AnyView {
                     </span>
                 </button>
             </td>
-            {(!columns.without_api)
-                .then(|| view! { <td class="max-w-40 truncate">{name(call.api_name.clone(), "unknown")}</td> })}
-            {(!columns.without_key)
-                .then(|| view! { <td class="max-w-40 truncate">{name(call.key_name.clone(), "none")}</td> })}
+            {when(!columns.without_api, || named_cell(call.api_name.clone(), "unknown"))}
+            {when(!columns.without_key, || named_cell(call.key_name.clone(), "none"))}
             <td class="num">{format::millis(call.latency_ms)}</td>
             <td class="num">{format::bytes(call.bytes_out)}</td>
         </tr>
     }
     .into_any()
+}
+
+fn named_cell(text: Option<String>, none: &'static str) -> AnyView {
+    view! { <td class="max-w-40 truncate">{name(text, none)}</td> }.into_any()
 }
 
 fn name(name: Option<String>, none: &'static str) -> AnyView {
@@ -128,6 +131,7 @@ fn details(call: &CallView) -> AnyView {
             <dt class="text-muted">{term}</dt>
             <dd class="min-w-0 wrap-anywhere">{value}</dd>
         }
+        .into_any()
     };
     let upstream = match call.upstream_ms {
         Some(ms) => format!("{} until the upstream's answer began", format::millis(ms)),

@@ -1,5 +1,6 @@
 //! The frame: navigation on the left, the organization and the user on top.
 
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
@@ -7,6 +8,7 @@ use leptos_router::hooks::use_location;
 use crate::browser;
 use crate::page_context::Page;
 use crate::pages::public::brand;
+use crate::ui::dynamic::{changing, on, text};
 use crate::ui::icon::icon;
 use crate::ui::theme::theme_toggle;
 
@@ -125,10 +127,11 @@ fn navigation(in_sheet: bool) -> AnyView {
                 {(!group.name.is_empty())
                     .then(|| {
                         let class = if in_sheet { "nav-group" } else { "nav-group max-lg:invisible" };
-                        view! { <p class=class>{group.name}</p> }
+                        view! { <p class=class>{group.name}</p> }.into_any()
                     })}
                 <ul class="flex flex-col gap-0.5">{entries}</ul>
             }
+            .into_any()
         })
         .collect_view();
     view! {
@@ -147,7 +150,7 @@ fn item(entry: &'static Entry, in_sheet: bool) -> AnyView {
                 && path
                     .strip_prefix(entry.href)
                     .is_some_and(|rest| rest.starts_with('/'));
-            (path == entry.href || below).then_some("page")
+            (path == entry.href || below).then(|| "page".to_owned())
         })
     };
     // In the narrow rail the name is there for those who do not see the icon, and as a tooltip.
@@ -158,12 +161,12 @@ fn item(entry: &'static Entry, in_sheet: bool) -> AnyView {
                 class="nav-item"
                 href=entry.href
                 title=(!in_sheet).then_some(entry.name)
-                aria-current=current
-                on:click=move |_| {
+                aria-current=changing(current)
+                on:click=on(move |_: MouseEvent| {
                     if in_sheet {
                         browser::close_popover("sheet");
                     }
-                }
+                })
             >
                 {icon(entry.icon)}
                 <span class=label>{entry.name}</span>
@@ -178,7 +181,7 @@ fn top_bar() -> AnyView {
     let organization = move || {
         me.with(|me| {
             me.as_ref()
-                .map_or_else(String::new, |me| me.organization.name.clone())
+                .map_or_else(String::new, |me| me.organization.clone())
         })
     };
     view! {
@@ -193,7 +196,7 @@ fn top_bar() -> AnyView {
             </button>
             <span class="flex min-w-0 items-center gap-2 font-medium">
                 <span class="flex text-muted">{icon(icondata_lu::LuBuilding2.data)}</span>
-                <span class="truncate">{organization}</span>
+                <span class="truncate">{text(organization)}</span>
             </span>
             <div class="ml-auto flex items-center gap-1">
                 <a
@@ -213,12 +216,11 @@ fn top_bar() -> AnyView {
 
 fn user_menu() -> AnyView {
     let me = Page::get().me;
-    let email = move || me.with(|me| me.as_ref().map_or_else(String::new, |me| me.user.email.clone()));
+    let email = move || me.with(|me| me.as_ref().map_or_else(String::new, |me| me.email.clone()));
     let name = move || {
         me.with(|me| {
-            let user = me.as_ref().map(|me| &me.user);
-            user.map_or_else(String::new, |user| {
-                user.full_name.clone().unwrap_or_else(|| user.email.clone())
+            me.as_ref().map_or_else(String::new, |me| {
+                me.full_name.clone().unwrap_or_else(|| me.email.clone())
             })
         })
     };
@@ -226,19 +228,19 @@ fn user_menu() -> AnyView {
         name()
             .chars()
             .next()
-            .map_or_else(String::new, |c| c.to_uppercase().collect())
+            .map_or_else(String::new, |c| c.to_ascii_uppercase().to_string())
     };
     view! {
         <details class="dropdown dropdown-end" data-menu="">
             <summary class="btn btn-ghost btn-sm btn-square" aria-label="User menu">
                 <span class="flex size-6 items-center justify-center rounded-full bg-accent-soft text-xs font-semibold text-accent-ink">
-                    {initial}
+                    {text(initial)}
                 </span>
             </summary>
             <div class="dropdown-content z-30 mt-1 flex w-60 flex-col p-1.5">
                 <div class="min-w-0 px-2.5 pt-1.5 pb-2">
-                    <p class="truncate font-medium">{name}</p>
-                    <p class="truncate text-sm text-muted">{email}</p>
+                    <p class="truncate font-medium">{text(name)}</p>
+                    <p class="truncate text-sm text-muted">{text(email)}</p>
                 </div>
                 <a class="nav-item" href="/console/settings">
                     {icon(icondata_lu::LuSettings.data)}

@@ -8,9 +8,11 @@ use super::calls::{Columns, Inspector, calls_table};
 use super::series::{calls_and_latency, to_f64};
 use crate::format;
 use crate::page_context::Page;
-use crate::rpc::usage::{Overview, OverviewQuery, Span, Start};
+use crate::rpc::load_with;
+use crate::rpc::usage::{Overview, OverviewFn, OverviewQuery, Span, Start};
 use crate::ui::chart::{ChartState, chart, spark};
 use crate::ui::code::code_block;
+use crate::ui::dynamic::dynamic;
 use crate::ui::icon::{icon, sized};
 use crate::ui::live::on_new_calls;
 use crate::ui::load::load;
@@ -21,12 +23,16 @@ use crate::ui::span::span_picker;
 pub fn overview() -> AnyView {
     let query = use_query_map();
     let span = Memo::new(move |_| {
-        query.with(|map| map.get_str("span").and_then(Span::parse).unwrap_or_default())
+        query.with(|map| {
+            map.get_str("span")
+                .and_then(Span::parse)
+                .unwrap_or_default()
+        })
     });
-    let data = Resource::new(
-        move || span.get(),
-        |span| crate::rpc::usage::overview(OverviewQuery { span }),
-    );
+    let data = load_with(move || {
+        let input = OverviewQuery { span: span.get() };
+        Some(OverviewFn { input })
+    });
     on_new_calls(move || data.refetch());
     let state = ChartState::new();
     let inspector = Inspector::new();
@@ -34,7 +40,7 @@ pub fn overview() -> AnyView {
         <div class="page">
             {page_head(
                 "Overview",
-                (move || span_picker("/console", Some(span.get()), &[])).into_any(),
+                dynamic(move || span_picker("/console", Some(span.get()), &[])),
             )}
             {load(data, skeleton::dashboard, move |data| {
                 content(data, span.get_untracked(), state, inspector)
@@ -186,7 +192,8 @@ fn ranking(
                 };
                 let share = format::ratio(row.calls, most) * 100.0;
                 let bar = format!(
-                    r#"<svg width="100%" height="6" aria-hidden="true"><rect width="100%" height="6" rx="3" class="fill-sunken"/><rect width="{share:.1}%" height="6" rx="3" class="fill-chart-1"/></svg>"#
+                    r#"<svg width="100%" height="6" aria-hidden="true"><rect width="100%" height="6" rx="3" class="fill-sunken"/><rect width="{}%" height="6" rx="3" class="fill-chart-1"/></svg>"#,
+                    format::decimal(share, 1)
                 );
                 view! {
                     <tr>
@@ -199,6 +206,7 @@ fn ranking(
                         <td class="num">{format::maybe_millis(row.p95_ms)}</td>
                     </tr>
                 }
+                .into_any()
             })
             .collect_view();
         view! {
@@ -241,11 +249,15 @@ fn ranking(
 /// What a new organization does first; each step ticks itself off from what is really there.
 fn first_steps(start: &Start) -> AnyView {
     let base = Page::get().gateway_base();
-    let slug = start.api.as_ref().map_or("your-api", |api| api.slug.as_str());
+    let slug = start.api.as_deref().unwrap_or("your-api");
     let curl = format!("curl {base}/proxy/{slug}/ \\\n  -H \"X-API-Key: $APIVERSE_KEY\"");
     let has_api = start.api.is_some();
-    let has_key = start.key.is_some();
-    let step = |done: bool, number: &'static str, title: &'static str, text: &'static str, action: AnyView| {
+    let has_key = start.key;
+    let step = |done: bool,
+                number: &'static str,
+                title: &'static str,
+                text: &'static str,
+                action: AnyView| {
         let mark = if done {
             view! {
                 <span class="flex size-6 items-center justify-center rounded-full bg-ok-soft text-ok">
@@ -273,6 +285,7 @@ fn first_steps(start: &Start) -> AnyView {
                 </div>
             </li>
         }
+        .into_any()
     };
     let link = |href: &'static str, text: &'static str, primary: bool| {
         let class = if primary {

@@ -7,8 +7,8 @@ use leptos_router::hooks::use_query_map;
 
 use crate::forms::Fields;
 use crate::page_context::Page;
-use crate::rpc::account::{self, SessionRef};
-use crate::rpc::{Private, Rpc};
+use crate::rpc::account::{PasswordFn, ProfileFn, SessionRef, SessionRevoke, Sessions};
+use crate::rpc::{Loaded, Private, load_with, send};
 use crate::ui::badge::pill;
 use crate::ui::field::Input;
 use crate::ui::form::{FormState, Sent};
@@ -21,10 +21,10 @@ use crate::ui::theme::theme_choice;
 use crate::ui::time::ago;
 use crate::ui::toast::Toasts;
 
-type Data = Resource<Rpc<Vec<SessionView>>>;
+type Data = Loaded<Vec<SessionView>>;
 
 pub fn settings() -> AnyView {
-    let sessions = Resource::new(|| (), |()| account::sessions());
+    let sessions = load_with(|| Some(Sessions {}));
     view! {
         <div class="page max-w-3xl">
             {page_head(
@@ -65,20 +65,24 @@ fn profile() -> AnyView {
     let toasts = use_context::<Toasts>();
     let (name, email, organization, role) = me.with_untracked(|me| match me {
         Some(me) => (
-            me.user.full_name.clone().unwrap_or_default(),
-            me.user.email.clone(),
-            me.organization.name.clone(),
-            me.organization.role.as_str(),
+            me.full_name.clone().unwrap_or_default(),
+            me.email.clone(),
+            me.organization.clone(),
+            me.role.clone(),
         ),
         None => Default::default(),
     });
-    let send = move |fields: Fields| -> Sent {
-        let full_name = fields
-            .optional("full_name")
-            .map_or(Patch::Null, Patch::Value);
+    let save = move |fields: Fields| -> Sent {
+        let name = fields.optional("full_name");
         Box::pin(async move {
-            let changed = account::update_profile(UpdateProfile { full_name }).await?;
-            me.set(Some(changed));
+            let full_name = name.clone().map_or(Patch::Null, Patch::Value);
+            let input = UpdateProfile { full_name };
+            send(ProfileFn { input }).await?;
+            me.update(|me| {
+                if let Some(me) = me {
+                    me.full_name = name;
+                }
+            });
             if let Some(toasts) = toasts {
                 toasts.show("Saved");
             }
@@ -91,7 +95,7 @@ fn profile() -> AnyView {
             action="/console/settings"
             novalidate
             class="panel"
-            on:submit=move |ev| form.submit(&ev, send)
+            on:submit=form.on_submit(save)
         >
             <div class="panel-head">
                 <h2>"Profile"</h2>
@@ -126,19 +130,17 @@ fn profile() -> AnyView {
 fn password(sessions: Data) -> AnyView {
     let form = FormState::new("password");
     let toasts = use_context::<Toasts>();
-    // Passwords do not stay in the page after they were taken: the fields are made anew.
-    let round = RwSignal::new(0_u32);
-    let send = move |fields: Fields| -> Sent {
+    let change = move |fields: Fields| -> Sent {
         let input = ChangePassword {
             current_password: fields.raw("current_password").to_owned(),
             new_password: fields.raw("new_password").to_owned(),
         };
         Box::pin(async move {
-            account::change_password(Private(input)).await?;
+            let input = Private(input);
+            send(PasswordFn { input }).await?;
             if let Some(toasts) = toasts {
                 toasts.show("Password changed");
             }
-            round.update(|n| *n += 1);
             sessions.refetch();
             Ok(())
         })
@@ -149,7 +151,7 @@ fn password(sessions: Data) -> AnyView {
             action="/console/settings"
             novalidate
             class="panel"
-            on:submit=move |ev| form.submit(&ev, send)
+            on:submit=form.on_submit_then_empty(change)
         >
             <div class="panel-head">
                 <h2>"Password"</h2>
@@ -157,17 +159,15 @@ fn password(sessions: Data) -> AnyView {
             </div>
             <div class="panel-body flex flex-col gap-4">
                 {form.head()}
-                <For each=move || [round.get()] key=|round| *round let:_round>
-                    <div class="grid gap-4 sm:grid-cols-2">
-                        {Input::password("current_password", "Current password", "current-password")
-                            .required()
-                            .show(form, "")}
-                        {Input::password("new_password", "New password", "new-password")
-                            .required()
-                            .help("At least 10 characters.")
-                            .show(form, "")}
-                    </div>
-                </For>
+                <div class="grid gap-4 sm:grid-cols-2">
+                    {Input::password("current_password", "Current password", "current-password")
+                        .required()
+                        .show(form, "")}
+                    {Input::password("new_password", "New password", "new-password")
+                        .required()
+                        .help("At least 10 characters.")
+                        .show(form, "")}
+                </div>
             </div>
             <div class="flex items-center justify-end border-t border-line px-4 py-3">
                 {form.button("Change password")}
@@ -207,9 +207,10 @@ fn session_row(session: SessionView, sessions: Data) -> AnyView {
     let form = FormState::new("session");
     let id = session.id;
     let toasts = use_context::<Toasts>();
-    let send = move |_: Fields| -> Sent {
+    let revoke = move |_: Fields| -> Sent {
         Box::pin(async move {
-            account::session_revoke(SessionRef { id }).await?;
+            let input = SessionRef { id };
+            send(SessionRevoke { input }).await?;
             if let Some(toasts) = toasts {
                 toasts.show("The session has ended");
             }
@@ -232,7 +233,7 @@ fn session_row(session: SessionView, sessions: Data) -> AnyView {
                 method="post"
                 action="/console/settings"
                 class="flex justify-end"
-                on:submit=move |ev| form.submit(&ev, send)
+                on:submit=form.on_submit(revoke)
             >
                 <input type="hidden" name="form" value="session" />
                 <input type="hidden" name="id" value=id.to_string() />

@@ -15,9 +15,10 @@ use super::series::calls_and_latency;
 use crate::browser;
 use crate::format;
 use crate::page_context::Page;
-use crate::rpc::Named;
-use crate::rpc::usage::{Span, UsageView, report};
+use crate::rpc::usage::{Report, Span, UsageView};
+use crate::rpc::{Named, load_with};
 use crate::ui::chart::{ChartState, chart};
+use crate::ui::dynamic::{dynamic, on};
 use crate::ui::icon::icon;
 use crate::ui::live::on_new_calls;
 use crate::ui::load::load;
@@ -110,10 +111,10 @@ pub fn usage() -> AnyView {
     let map = use_query_map();
     let filter = Memo::new(move |_| map.with(Filter::read));
     let now = Page::get().now;
-    let data = Resource::new(
-        move || filter.get(),
-        move |filter| report(filter.query(now.get_untracked())),
-    );
+    let data = load_with(move || {
+        let input = filter.with(|filter| filter.query(now.get_untracked()));
+        Some(Report { input })
+    });
     on_new_calls(move || {
         // Somebody who leafs through the past does not want it to move.
         let live = filter.with_untracked(|f| f.custom().is_none() && f.cursor.is_empty());
@@ -131,7 +132,7 @@ pub fn usage() -> AnyView {
     };
     view! {
         <div class="page">
-            {page_head("Usage", picker.into_any())}
+            {page_head("Usage", dynamic(picker))}
             {load(data, skeleton::dashboard, move |data| {
                 content(data, &filter.get_untracked(), state, inspector)
             })} {inspector.view()}
@@ -140,12 +141,7 @@ pub fn usage() -> AnyView {
     .into_any()
 }
 
-fn content(
-    data: UsageView,
-    filter: &Filter,
-    state: ChartState,
-    inspector: Inspector,
-) -> AnyView {
+fn content(data: UsageView, filter: &Filter, state: ChartState, inspector: Inspector) -> AnyView {
     let UsageView {
         usage,
         calls,
@@ -229,14 +225,14 @@ fn filters(filter: &Filter, apis: Vec<Named>, keys: Vec<Named>, usage: &UsageRep
             method="get"
             action=PATH
             class="flex flex-wrap items-end gap-x-3 gap-y-2"
-            on:submit=on_submit
-            on:change=on_change
+            on:submit=on(on_submit)
+            on:change=on(on_change)
         >
             {custom
                 .is_none()
                 .then(|| {
                     let span = if filter.span == Span::default() { "" } else { filter.span.as_str() };
-                    view! { <input type="hidden" name="span" value=span /> }
+                    view! { <input type="hidden" name="span" value=span /> }.into_any()
                 })}
             {choice("api", "API", "All APIs", named(apis), &filter.api)}
             {choice("key", "Key", "All keys", named(keys), &filter.key)}
@@ -266,6 +262,7 @@ fn filters(filter: &Filter, apis: Vec<Named>, keys: Vec<Named>, usage: &UsageRep
                             "Clear"
                         </a>
                     }
+                        .into_any()
                 })}
             <noscript inner_html=r#"<button type="submit" class="btn btn-outline btn-sm">Apply</button>"#></noscript>
         </form>
@@ -289,6 +286,7 @@ fn choice(
                     {text}
                 </option>
             }
+            .into_any()
         })
         .collect_view();
     view! {
@@ -323,6 +321,7 @@ fn totals(usage: &UsageReport) -> AnyView {
                 <p class="stat-delta truncate">{note}</p>
             </div>
         }
+        .into_any()
     };
     view! {
         <section

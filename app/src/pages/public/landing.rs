@@ -125,7 +125,9 @@ fn feature(data: &'static str, title: &'static str, text: &'static str) -> AnyVi
 }
 
 fn example(base: &str) -> AnyView {
-    let command = format!("curl {base}/proxy/weather/forecast?city=Oslo \\\n  -H \"X-API-Key: $APIVERSE_KEY\"");
+    let command = format!(
+        "curl {base}/proxy/weather/forecast?city=Oslo \\\n  -H \"X-API-Key: $APIVERSE_KEY\""
+    );
     view! {
         <div class="panel min-w-0 overflow-hidden">
             <div class="flex h-9 items-center gap-2 border-b border-line px-4 text-xs text-muted">

@@ -6,7 +6,8 @@ use leptos_router::hooks::use_query_map;
 
 use super::gate;
 use crate::browser;
-use crate::rpc::{Private, account};
+use crate::rpc::account::SignIn;
+use crate::rpc::{Private, send};
 use crate::ui::field::Input;
 use crate::ui::form::FormState;
 use crate::urlencoded::query;
@@ -15,14 +16,17 @@ pub fn login() -> AnyView {
     let form = FormState::new("login");
     let next = next_page();
     let after = next.clone();
-    let send = move |fields: crate::forms::Fields| -> crate::ui::form::Sent {
+    let sign_in = move |fields: crate::forms::Fields| -> crate::ui::form::Sent {
         let input = LoginRequest {
             email: fields.text("email"),
             password: fields.raw("password").to_owned(),
         };
         let after = after.clone();
         Box::pin(async move {
-            account::sign_in(Private(input)).await?;
+            send(SignIn {
+                input: Private(input),
+            })
+            .await?;
             // A new session: everything on the page is made anew for it.
             browser::go(&after);
             Ok(())
@@ -44,7 +48,7 @@ pub fn login() -> AnyView {
                 action="/login"
                 novalidate
                 class="flex flex-col gap-4"
-                on:submit=move |ev| form.submit(&ev, send.clone())
+                on:submit=form.on_submit(sign_in)
             >
                 {form.head()}
                 <input type="hidden" name="next" value=next />

@@ -7,7 +7,8 @@ use super::gate;
 use super::login::next_page;
 use crate::browser;
 use crate::forms::Fields;
-use crate::rpc::{Private, account};
+use crate::rpc::account::Register;
+use crate::rpc::{Private, send};
 use crate::ui::field::Input;
 use crate::ui::form::{FormState, Sent};
 use crate::urlencoded::query;
@@ -16,7 +17,7 @@ pub fn register() -> AnyView {
     let form = FormState::new("register");
     let next = next_page();
     let after = next.clone();
-    let send = move |fields: Fields| -> Sent {
+    let create = move |fields: Fields| -> Sent {
         let input = RegisterRequest {
             email: fields.text("email"),
             password: fields.raw("password").to_owned(),
@@ -24,7 +25,10 @@ pub fn register() -> AnyView {
         };
         let after = after.clone();
         Box::pin(async move {
-            account::register(Private(input)).await?;
+            send(Register {
+                input: Private(input),
+            })
+            .await?;
             browser::go(&after);
             Ok(())
         })
@@ -45,7 +49,7 @@ pub fn register() -> AnyView {
                 action="/register"
                 novalidate
                 class="flex flex-col gap-4"
-                on:submit=move |ev| form.submit(&ev, send.clone())
+                on:submit=form.on_submit(create)
             >
                 {form.head()}
                 <input type="hidden" name="next" value=next />

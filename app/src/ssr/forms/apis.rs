@@ -62,10 +62,7 @@ pub async fn change(State(state): State<ConsoleState>, request: Request) -> Resp
                     let message = format!("type {} to confirm", api.slug);
                     return Err(invalid(vec![FieldError::new("confirm", message)]));
                 }
-                platform
-                    .api_delete(&actor, id)
-                    .await
-                    .map_err(problem_of)?;
+                platform.api_delete(&actor, id).await.map_err(problem_of)?;
                 Ok("/console/apis".to_owned())
             }
             _ => Err(unknown_form()),

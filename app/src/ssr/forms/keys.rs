@@ -1,7 +1,7 @@
 //! The forms of API keys.
 
-use apiverse_contract::{FieldError, KeyId};
 use apiverse_contract::keys::ApiKeyCreated;
+use apiverse_contract::{FieldError, KeyId};
 use axum::extract::{Request, State};
 use axum::response::Response;
 
@@ -66,10 +66,7 @@ pub async fn change(State(state): State<ConsoleState>, request: Request) -> Resp
                     let message = format!("type {} to confirm", key.name);
                     return Err(invalid(vec![FieldError::new("confirm", message)]));
                 }
-                platform
-                    .key_revoke(&actor, id)
-                    .await
-                    .map_err(problem_of)?;
+                platform.key_revoke(&actor, id).await.map_err(problem_of)?;
                 Ok(Done::To(format!("/console/keys/{id}?done=revoked")))
             }
             _ => Err(unknown_form()),

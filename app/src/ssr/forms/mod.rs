@@ -16,10 +16,10 @@ use axum::routing::post;
 use http::header;
 use http::request::Parts;
 
+use super::ConsoleState;
 use super::call::{SignedIn, log};
 use super::gate;
 use super::render::{Outcome, answer_post};
-use super::ConsoleState;
 use crate::forms::Fields;
 use crate::urlencoded::decode;
 
@@ -55,7 +55,7 @@ impl Posted {
         let outcome = if is_form {
             match gate::read(body).await {
                 Ok(bytes) => {
-                    fields = Fields::new(decode(&String::from_utf8_lossy(&bytes)));
+                    fields = Fields(decode(&String::from_utf8_lossy(&bytes)));
                     Ok(())
                 }
                 Err(problem) => Err(problem),

@@ -8,6 +8,7 @@ use leptos::web_sys;
 use wasm_bindgen::JsCast;
 
 use super::{Chart, ChartState, escape};
+use crate::ui::dynamic::{dynamic, on};
 
 /// A layer over the plot that shows the step it is pointed at. The table below a chart says the
 /// same without a pointer.
@@ -41,10 +42,13 @@ pub fn layer(chart: StoredValue<Chart>, state: ChartState) -> AnyView {
         <div
             class="absolute inset-y-0 right-0 left-12"
             aria-hidden="true"
-            on:pointermove=on_move
-            on:pointerleave=move |_| hovered.set(None)
+            on:pointermove=on(on_move)
+            on:pointerleave=on(move |_: PointerEvent| hovered.set(None))
         >
-            {move || hovered.get().filter(|step| *step < steps).map(|step| crosshair(chart, hidden, step, steps))}
+            {dynamic(move || match hovered.get() {
+                Some(step) if step < steps => crosshair(chart, hidden, step, steps),
+                _ => ().into_any(),
+            })}
         </div>
     }
     .into_any()
@@ -72,7 +76,7 @@ fn crosshair(
     view! {
         <div
             class="pointer-events-none absolute inset-y-0 w-px bg-chart-axis opacity-60"
-            style:left=format!("{x:.3}%")
+            style:left=format!("{}%", crate::format::decimal(x, 3))
         >
             <div class="relative h-full">
                 <div class=class inner_html=text></div>

@@ -7,9 +7,12 @@ mod scale;
 mod table;
 
 use chrono::{DateTime, Utc};
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 
 pub use paint::spark;
+
+use super::dynamic::{changing, on};
 
 /// What the values of a pane are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -153,6 +156,7 @@ pub fn chart(chart: Chart, state: ChartState) -> AnyView {
                     <div class="flex" inner_html=svg></div>
                 </div>
             }
+            .into_any()
         })
         .collect_view();
     view! {
@@ -181,20 +185,21 @@ fn legend(pane: &Pane, offset: usize, hidden: RwSignal<Vec<bool>>) -> AnyView {
                     type="button"
                     // Above the layer that listens for the pointer.
                     class="relative z-10 flex items-center gap-1.5 rounded-sm px-1 text-xs text-muted hover:text-ink aria-[pressed=false]:line-through aria-[pressed=false]:opacity-60"
-                    aria-pressed=move || (!off()).to_string()
-                    on:click=move |_| {
+                    aria-pressed=changing(move || Some((!off()).to_string()))
+                    on:click=on(move |_: MouseEvent| {
                         hidden
                             .update(|hidden| {
                                 if let Some(flag) = hidden.get_mut(at) {
                                     *flag = !*flag;
                                 }
                             });
-                    }
+                    })
                 >
                     <span class=dot aria-hidden="true"></span>
                     {series.label}
                 </button>
             }
+            .into_any()
         })
         .collect_view();
     view! { <div class="flex flex-wrap gap-x-2">{entries}</div> }.into_any()

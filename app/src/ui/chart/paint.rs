@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::scale::{ticks, time_ticks};
 use super::{Chart, Pane, Shape};
-use crate::format;
+use crate::format::{self, decimal};
 
 /// Pixels left of the plot for the labels of the value axis. The class `left-12` of the hover layer
 /// is the same.
@@ -35,9 +35,9 @@ pub fn pane(chart: &Chart, index: usize, hidden: &[bool]) -> String {
     for mark in &marks {
         let _ = write!(
             out,
-            r#"<text x="{}" y="{:.1}" dy="0.32em" text-anchor="end" class="chart-label">{}</text>"#,
+            r#"<text x="{}" y="{}" dy="0.32em" text-anchor="end" class="chart-label">{}</text>"#,
             GUTTER - 8,
-            y_of(*mark),
+            decimal(y_of(*mark), 1),
             pane.unit.axis(*mark)
         );
     }
@@ -48,7 +48,7 @@ pub fn pane(chart: &Chart, index: usize, hidden: &[bool]) -> String {
         super::escape(&summary(chart, pane))
     );
     for mark in &marks {
-        let y = y_of(*mark).round();
+        let y = decimal(y_of(*mark), 0);
         let _ = write!(
             out,
             r#"<line x1="0" x2="100%" y1="{y}" y2="{y}" class="chart-gridline"/>"#
@@ -89,7 +89,8 @@ pub fn time_axis(chart: &Chart) -> String {
         };
         let _ = write!(
             out,
-            r#"<text x="{x:.2}%" y="11" text-anchor="middle" class="chart-label">{text}</text>"#
+            r#"<text x="{}%" y="11" text-anchor="middle" class="chart-label">{text}</text>"#,
+            decimal(x, 2)
         );
     }
     out.push_str("</svg>");
@@ -125,6 +126,7 @@ fn stack(
     let width = 100.0 / steps.max(1) as f64;
     // A gap between bars while they are wide enough to afford one.
     let bar = if steps > 120 { width } else { width * 0.78 };
+    let wide = decimal(bar, 3);
     let hatch = format!("{}-hatch-{index}", chart.id);
     if chart.last_is_partial {
         let _ = write!(
@@ -149,8 +151,10 @@ fn stack(
             let height = (bottom - top).max(1.0);
             let _ = write!(
                 out,
-                r#"<rect x="{x:.3}%" y="{:.2}" width="{bar:.3}%" height="{height:.2}" class="{}"/>"#,
-                bottom - height,
+                r#"<rect x="{}%" y="{}" width="{wide}%" height="{}" class="{}"/>"#,
+                decimal(x, 3),
+                decimal(bottom - height, 2),
+                decimal(height, 2),
                 series.class
             );
         }
@@ -158,8 +162,10 @@ fn stack(
             let (top, bottom) = (y_of(below), y_of(0.0));
             let _ = write!(
                 out,
-                r#"<rect x="{x:.3}%" y="{top:.2}" width="{bar:.3}%" height="{:.2}" fill="url(#{hatch})"/>"#,
-                (bottom - top).max(1.0)
+                r#"<rect x="{}%" y="{}" width="{wide}%" height="{}" fill="url(#{hatch})"/>"#,
+                decimal(x, 3),
+                decimal(top, 2),
+                decimal((bottom - top).max(1.0), 2)
             );
         }
     }
@@ -173,7 +179,14 @@ fn lines(out: &mut String, pane: &Pane, shown: &[usize], y_of: &dyn Fn(f64) -> f
     );
     for i in shown {
         let series = &pane.series[*i];
-        path(out, &series.values, 1000.0, y_of, series.class, "chart-line");
+        path(
+            out,
+            &series.values,
+            1000.0,
+            y_of,
+            series.class,
+            "chart-line",
+        );
     }
     out.push_str("</svg>");
 }
@@ -199,16 +212,21 @@ fn path(
         };
         #[expect(clippy::cast_precision_loss, reason = "a few hundred steps")]
         let x = (i as f64 + 0.5) * step;
-        let y = y_of(*value);
+        let y = decimal(y_of(*value), 2);
         if drawing {
-            let _ = write!(out, "L{x:.2} {y:.2}");
+            let _ = write!(out, "L{} {y}", decimal(x, 2));
         } else {
             let alone = values.get(i + 1).copied().flatten().is_none();
             if alone {
                 let half = (step * 0.3).min(6.0);
-                let _ = write!(out, "M{:.2} {y:.2}h{:.2}", x - half, half * 2.0);
+                let _ = write!(
+                    out,
+                    "M{} {y}h{}",
+                    decimal(x - half, 2),
+                    decimal(half * 2.0, 2)
+                );
             } else {
-                let _ = write!(out, "M{x:.2} {y:.2}");
+                let _ = write!(out, "M{} {y}", decimal(x, 2));
             }
         }
         drawing = true;
@@ -243,7 +261,11 @@ fn summary(chart: &Chart, pane: &Pane) -> String {
     for series in &pane.series {
         let known = series.values.iter().flatten();
         let text = match pane.shape {
-            Shape::Stack => format!("; {}: {} in all", series.label, pane.unit.exact(known.sum())),
+            Shape::Stack => format!(
+                "; {}: {} in all",
+                series.label,
+                pane.unit.exact(known.sum())
+            ),
             Shape::Lines => format!(
                 "; {}: at most {}",
                 series.label,

@@ -30,11 +30,7 @@ pub fn ticks(max: f64, whole: bool) -> Vec<f64> {
 }
 
 /// Times to write below the axis: at round hours or days, at most `most` of them.
-pub fn time_ticks(
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    most: i64,
-) -> (i64, Vec<DateTime<Utc>>) {
+pub fn time_ticks(from: DateTime<Utc>, to: DateTime<Utc>, most: i64) -> (i64, Vec<DateTime<Utc>>) {
     const STEPS: [i64; 14] = [
         60, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000,
         604_800,

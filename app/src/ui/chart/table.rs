@@ -7,6 +7,7 @@ use leptos::web_sys;
 use wasm_bindgen::JsCast;
 
 use super::{Chart, escape};
+use crate::ui::dynamic::on;
 
 /// Closed at first; the rows are made when it is opened.
 pub fn as_table(chart: StoredValue<Chart>, open: RwSignal<bool>) -> AnyView {
@@ -19,7 +20,7 @@ pub fn as_table(chart: StoredValue<Chart>, open: RwSignal<bool>) -> AnyView {
         }
     };
     view! {
-        <details on:toggle=on_toggle>
+        <details on:toggle=on(on_toggle)>
             <summary class="cursor-pointer text-xs text-muted hover:text-ink">"View as table"</summary>
             <div
                 class="table-scroll mt-2 max-h-80 overflow-y-auto rounded-box border border-line"
@@ -35,9 +36,8 @@ pub fn as_table(chart: StoredValue<Chart>, open: RwSignal<bool>) -> AnyView {
 
 /// Newest step first.
 fn rows(chart: &Chart) -> String {
-    let mut out = String::from(
-        r#"<table class="data-table"><thead><tr><th scope="col">Time (UTC)</th>"#,
-    );
+    let mut out =
+        String::from(r#"<table class="data-table"><thead><tr><th scope="col">Time (UTC)</th>"#);
     for pane in &chart.panes {
         for series in &pane.series {
             let _ = write!(

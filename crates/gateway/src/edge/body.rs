@@ -79,7 +79,7 @@ impl Body for EdgeBody {
             Content::Control(ControlBody::Whole(bytes)) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Content::Control(ControlBody::Streamed { size, .. }) => size.clone(),
+            Content::Control(ControlBody::Streamed { size, .. }) => *size,
         }
     }
 }

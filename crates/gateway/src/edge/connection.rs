@@ -22,9 +22,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::body::{Content, EdgeBody};
-use super::{ClientIp, control};
 use super::stream::{EdgeStream, Protocol, Signals};
 use super::thread::{Phase, Thread};
+use super::{ClientIp, control};
 use crate::activity::Activity;
 use crate::call::unix_micros;
 use crate::local::LocalExecutor;
@@ -98,7 +98,9 @@ pub(super) async fn serve(
                 // Watched over below, at a fraction of the cost.
                 .header_read_timeout(None)
                 .max_header_size(config.max_header_bytes)
-                .pipeline_flush(true)
+                .max_headers(config.max_headers)
+                // Not `pipeline_flush`: it leaves an answer unsent when the connection closes
+                // with bytes of the request unread, as after a malformed head or a refused body.
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             let leave = |http: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(http);
@@ -305,6 +307,7 @@ async fn control_plane(
         connection.peer.socket,
         request,
         thread.config.body_timeout,
+        connection.peer.linger_flag(),
     );
     match answer.await {
         Ok(response) => response.map(Content::Control),

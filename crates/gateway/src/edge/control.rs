@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -38,12 +40,15 @@ pub(super) async fn forward(
     socket: SocketAddr,
     request: Request<Incoming>,
     body_timeout: Duration,
+    linger: Arc<AtomicBool>,
 ) -> Result<Response<ControlBody>, NoAnswer> {
     let (parts, incoming) = request.into_parts();
     let body = AxumBody::new(TimedBody {
         incoming,
         limit: body_timeout,
         sleep: None,
+        ended: false,
+        linger,
     });
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(ConnectInfo(socket));
@@ -94,6 +99,17 @@ struct TimedBody {
     incoming: Incoming,
     limit: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
+    ended: bool,
+    /// See `Peer::linger`: set when the handler left some of the body unread.
+    linger: Arc<AtomicBool>,
+}
+
+impl Drop for TimedBody {
+    fn drop(&mut self) {
+        if !self.ended && !self.incoming.is_end_stream() {
+            self.linger.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The client stopped sending.
@@ -113,6 +129,7 @@ impl Body for TimedBody {
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(item) => {
                 this.sleep = None;
+                this.ended |= item.is_none();
                 Poll::Ready(item.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending => {

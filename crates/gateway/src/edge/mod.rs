@@ -40,6 +40,8 @@ pub struct EdgeConfig {
     pub body_timeout: Duration,
     /// Largest request head in bytes.
     pub max_header_bytes: usize,
+    /// Most header fields of a request; more are refused with 431.
+    pub max_headers: usize,
     /// Requests at a time on one HTTP/2 connection.
     pub max_streams: u32,
     /// Connections the kernel holds until they are accepted, for each thread.
@@ -61,6 +63,7 @@ impl EdgeConfig {
             send_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
             max_header_bytes: 64 * 1024,
+            max_headers: 100,
             max_streams: 256,
             backlog: 4096,
             drain_linger: Duration::from_millis(500),

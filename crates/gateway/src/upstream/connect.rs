@@ -1,9 +1,10 @@
 //! A new connection: address, TCP, TLS, and the protocol both sides speak.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use apiverse_connectors::{EgressError, egress, tls};
+use apiverse_connectors::{EgressError, egress};
 use apiverse_contract::ErrorCode;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -100,7 +101,7 @@ pub(crate) async fn connect(
         if !origin.tls {
             return handshake_http1(tcp, purpose).await.map(Connected::Http1);
         }
-        let stream = handshake_tls(origin, tcp, purpose).await?;
+        let stream = handshake_tls(origin, config, tcp, purpose).await?;
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             handshake_http2(stream).await.map(Connected::Http2)
         } else {
@@ -131,13 +132,17 @@ async fn dial(
 
 async fn handshake_tls(
     origin: &Origin,
+    config: &GatewayConfig,
     tcp: TcpStream,
     purpose: Purpose,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, ConnectError> {
     let name = ServerName::try_from(origin.host_name().to_owned())
         .map_err(|error| ConnectError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-    let config = tls::client_config(purpose == Purpose::Calls);
-    TlsConnector::from(config)
+    let tls = match purpose {
+        Purpose::Calls => &config.tls.calls,
+        Purpose::Upgrade => &config.tls.upgrades,
+    };
+    TlsConnector::from(Arc::clone(tls))
         .connect(name, tcp)
         .await
         .map_err(ConnectError::Tls)

@@ -48,7 +48,7 @@ impl ExchangeError {
         match self {
             Self::Connect(error) => error.code(),
             Self::Timeout => ErrorCode::UpstreamTimeout,
-            Self::ClientStalled => ErrorCode::InvalidRequest,
+            Self::ClientStalled => ErrorCode::RequestTimeout,
             Self::ClientGone => ErrorCode::ClientClosedRequest,
             Self::BodyTooLarge => ErrorCode::BodyTooLarge,
             Self::Garbage(_) | Self::HeadTooLarge(_) | Self::Closed(_) | Self::UnaskedUpgrade => {

@@ -113,6 +113,7 @@ fn detail(code: ErrorCode) -> &'static str {
         ErrorCode::ApiKeyNotFound => "there is no such API key in this organization",
         ErrorCode::SessionNotFound => "there is no such session of yours",
         ErrorCode::MethodNotAllowed => "`Allow` lists the methods that are",
+        ErrorCode::RequestTimeout => "the request's body stopped arriving",
         ErrorCode::EmailTaken => "an account with this e-mail address exists",
         ErrorCode::SlugTaken => "another API of this organization has this slug",
         ErrorCode::ApiKeyRevoked => "the API key was revoked and cannot be changed any more",

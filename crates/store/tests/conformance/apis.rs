@@ -117,6 +117,7 @@ pub async fn update_and_delete_stay_inside_the_organization(store: &Store) {
     row.auth_type = "none".into();
     row.description = None;
     row.is_active = false;
+    row.is_sample = true;
     row.updated_at = after(5);
     assert!(
         store

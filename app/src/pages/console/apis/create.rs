@@ -6,7 +6,8 @@ use leptos_router::hooks::use_navigate;
 
 use super::fields::fields;
 use crate::forms::{Fields, api};
-use crate::rpc::{Private, apis};
+use crate::rpc::apis::{Create, Registered};
+use crate::rpc::{Private, call};
 use crate::ui::form::{FormState, Sent, unreadable};
 use crate::ui::page_head::page_head_below;
 use crate::ui::toast::Toasts;
@@ -15,13 +16,14 @@ pub fn create() -> AnyView {
     let form = FormState::new("api-new");
     let navigate = use_navigate();
     let toasts = use_context::<Toasts>();
-    let send = move |fields: Fields| -> Sent {
+    let register = move |fields: Fields| -> Sent {
         let navigate = navigate.clone();
         Box::pin(async move {
             let input = api::create(&fields).map_err(unreadable)?;
-            let api = apis::create(Private(input)).await?;
+            let input = Private(input);
+            let api: Registered = call(Create { input }).await?;
             if let Some(toasts) = toasts {
-                toasts.show(format!("{} is registered", api.name));
+                toasts.show("The API is registered");
             }
             navigate(
                 &format!("/console/apis/{}", api.id),
@@ -38,7 +40,7 @@ pub fn create() -> AnyView {
                 action="/console/apis/new"
                 novalidate
                 class="panel"
-                on:submit=move |ev| form.submit(&ev, send.clone())
+                on:submit=form.on_submit(register)
             >
                 <div class="panel-body flex flex-col gap-5">{form.head()} {fields(form, None)}</div>
                 <div class="flex items-center justify-end gap-2 border-t border-line px-4 py-3">

@@ -8,8 +8,8 @@ use leptos_router::hooks::use_navigate;
 use super::detail::Data;
 use crate::format;
 use crate::forms::Fields;
-use crate::rpc::{Private, RpcError};
-use crate::rpc::apis::{ApiRef, UpdateApi, delete as delete_api, update};
+use crate::rpc::apis::{ApiRef, Delete, Update, UpdateApi};
+use crate::rpc::{Private, RpcError, send};
 use crate::ui::field::Input;
 use crate::ui::form::{FormState, Sent};
 use crate::ui::toast::Toasts;
@@ -20,13 +20,14 @@ pub fn switch(api: &ApiView, data: Data) -> AnyView {
     let id = api.id;
     let to = !api.is_active;
     let toasts = use_context::<Toasts>();
-    let send = move |_: Fields| -> Sent {
+    let flip = move |_: Fields| -> Sent {
         Box::pin(async move {
             let changes = PatchApi {
                 is_active: Some(to),
                 ..PatchApi::default()
             };
-            update(Private(UpdateApi { id, changes })).await?;
+            let input = Private(UpdateApi { id, changes });
+            send(Update { input }).await?;
             if let Some(toasts) = toasts {
                 toasts.show(if to { "Switched on" } else { "Switched off" });
             }
@@ -52,7 +53,7 @@ pub fn switch(api: &ApiView, data: Data) -> AnyView {
             method="post"
             action=format!("/console/apis/{id}")
             class="panel flex flex-wrap items-center gap-x-6 gap-y-3 p-4"
-            on:submit=move |ev| form.submit(&ev, send)
+            on:submit=form.on_submit(flip)
         >
             <div class="flex min-w-60 grow basis-0 flex-col gap-1">
                 <h2>{title}</h2>
@@ -74,14 +75,18 @@ pub fn delete(api: &ApiView, calls: u64, callers: u64) -> AnyView {
     let expected = slug.clone();
     let navigate = use_navigate();
     let toasts = use_context::<Toasts>();
-    let send = move |fields: Fields| -> Sent {
+    let end = move |fields: Fields| -> Sent {
         let expected = expected.clone();
         let navigate = navigate.clone();
         Box::pin(async move {
             if fields.text("confirm") != expected {
-                return Err(RpcError::invalid("confirm", format!("type {expected} to confirm")));
+                return Err(RpcError::invalid(
+                    "confirm",
+                    format!("type {expected} to confirm"),
+                ));
             }
-            delete_api(ApiRef { id }).await?;
+            let input = ApiRef { id };
+            send(Delete { input }).await?;
             if let Some(toasts) = toasts {
                 toasts.show("Deleted");
             }
@@ -104,7 +109,7 @@ pub fn delete(api: &ApiView, calls: u64, callers: u64) -> AnyView {
             action=format!("/console/apis/{id}")
             novalidate
             class="panel flex flex-col gap-3 p-4"
-            on:submit=move |ev| form.submit(&ev, send.clone())
+            on:submit=form.on_submit(end)
         >
             <div class="flex flex-col gap-1">
                 <h2>"Delete"</h2>

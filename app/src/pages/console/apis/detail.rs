@@ -9,12 +9,13 @@ use super::danger::{delete, switch};
 use super::fields::fields;
 use super::list::auth_name;
 use super::snippets::snippets;
+use crate::format;
 use crate::forms::{Fields, api};
 use crate::page_context::Page;
 use crate::pages::console::calls::{Columns, Inspector, calls_table, no_calls};
 use crate::pages::console::series::calls_and_latency;
-use crate::rpc::apis::{ApiDetail, ApiRef, UpdateApi, detail as load_detail, update};
-use crate::rpc::{Private, Rpc, RpcError};
+use crate::rpc::apis::{ApiDetail, ApiRef, Detail, Update, UpdateApi};
+use crate::rpc::{Loaded, Private, load_with, send};
 use crate::ui::badge::api_state;
 use crate::ui::chart::{ChartState, chart};
 use crate::ui::code::mono_copy;
@@ -25,23 +26,19 @@ use crate::ui::notice::done_notice;
 use crate::ui::page_head::page_head_below;
 use crate::ui::skeleton;
 use crate::ui::toast::Toasts;
-use crate::format;
 
 /// The resource a page about one API lives from.
-pub type Data = Resource<Rpc<ApiDetail>>;
+pub type Data = Loaded<ApiDetail>;
 
 pub fn detail() -> AnyView {
     let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|map| map.get_str("id").and_then(|id| id.parse::<ApiId>().ok())));
-    let data = Resource::new(
-        move || id.get(),
-        |id| async move {
-            match id {
-                Some(id) => load_detail(ApiRef { id }).await,
-                None => Err(RpcError::not_found("this address holds no id of an API")),
-            }
-        },
-    );
+    let id = Memo::new(move |_| {
+        params.with(|map| map.get_str("id").and_then(|id| id.parse::<ApiId>().ok()))
+    });
+    let data = load_with(move || {
+        let input = ApiRef { id: id.get()? };
+        Some(Detail { input })
+    });
     let state = ChartState::new();
     let inspector = Inspector::new();
     view! {
@@ -143,9 +140,10 @@ fn facts(api: &ApiView, base: &str) -> AnyView {
                 <dd class="min-w-0 truncate">{value}</dd>
             </div>
         }
+        .into_any()
     };
     view! {
-        {api.description.clone().map(|text| view! { <p class="max-w-3xl text-muted">{text}</p> })}
+        {api.description.clone().map(|text| view! { <p class="max-w-3xl text-muted">{text}</p> }.into_any())}
         <dl class="flex flex-wrap gap-x-8 gap-y-2 text-sm">
             {fact("Gateway address", mono_copy(url.clone(), url, "address"))}
             {fact("Upstream", view! { <span class="mono">{api.base_url.clone()}</span> }.into_any())}
@@ -160,10 +158,11 @@ fn settings(api: &ApiView, data: Data) -> AnyView {
     let form = FormState::new("api-edit");
     let id = api.id;
     let toasts = use_context::<Toasts>();
-    let send = move |fields: Fields| -> Sent {
+    let save = move |fields: Fields| -> Sent {
         Box::pin(async move {
             let changes = api::patch(&fields).map_err(unreadable)?;
-            update(Private(UpdateApi { id, changes })).await?;
+            let input = Private(UpdateApi { id, changes });
+            send(Update { input }).await?;
             if let Some(toasts) = toasts {
                 toasts.show("Saved. The gateway follows at once");
             }
@@ -178,7 +177,7 @@ fn settings(api: &ApiView, data: Data) -> AnyView {
             action=format!("/console/apis/{id}")
             novalidate
             class="panel"
-            on:submit=move |ev| form.submit(&ev, send)
+            on:submit=form.on_submit(save)
         >
             <div class="panel-head">
                 <h2>"Settings"</h2>

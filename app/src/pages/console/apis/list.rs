@@ -6,8 +6,10 @@ use apiverse_contract::apis::{ApiView, AuthType};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use crate::rpc::apis;
+use crate::rpc::apis::List;
+use crate::rpc::load_with;
 use crate::ui::badge::api_state;
+use crate::ui::dynamic::when;
 use crate::ui::icon::icon;
 use crate::ui::load::load;
 use crate::ui::page_head::page_head;
@@ -27,7 +29,7 @@ pub fn list() -> AnyView {
             q: map.get("q").filter(|q| !q.trim().is_empty()),
         })
     });
-    let data = Resource::new(move || asked.get(), apis::list);
+    let data = load_with(move || Some(List { input: asked.get() }));
     view! {
         <div class="page">
             {page_head(
@@ -50,7 +52,11 @@ pub fn list() -> AnyView {
 fn content(page: Page<ApiView>, asked: &ListQuery) -> AnyView {
     let q = asked.q.as_deref().unwrap_or_default();
     if page.data.is_empty() {
-        return if q.is_empty() { nothing_yet() } else { nothing_found(q) };
+        return if q.is_empty() {
+            nothing_yet()
+        } else {
+            nothing_found(q)
+        };
     }
     let next = page.next_cursor.clone();
     let rows = page.data.into_iter().map(row).collect_view();
@@ -85,7 +91,7 @@ fn row(api: ApiView) -> AnyView {
                 <a class="font-medium hover:underline" href=href>
                     {api.name}
                 </a>
-                {api.is_sample.then(|| view! { <span class="pill ml-2">"sample"</span> })}
+                {when(api.is_sample, || view! { <span class="pill ml-2">"sample"</span> }.into_any())}
             </td>
             <td class="mono">{api.slug}</td>
             <td class="mono max-w-80 truncate text-muted" title=api.base_url.clone()>

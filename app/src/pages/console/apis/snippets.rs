@@ -1,8 +1,10 @@
 //! Ready-made calls of an API.
 
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 
 use crate::ui::code::code_block_live;
+use crate::ui::dynamic::{changing, on};
 
 /// The path a snippet calls; every upstream has its root.
 const EXAMPLE_PATH: &str = "/";
@@ -17,8 +19,8 @@ pub fn snippets(base: &str, slug: &str) -> AnyView {
                 type="button"
                 role="tab"
                 class="tab h-8"
-                aria-selected=move || (language.get() == index).to_string()
-                on:click=move |_| language.set(index)
+                aria-selected=changing(move || Some((language.get() == index).to_string()))
+                on:click=on(move |_: MouseEvent| language.set(index))
             >
                 {name}
             </button>
@@ -42,7 +44,10 @@ pub fn snippets(base: &str, slug: &str) -> AnyView {
 }
 
 fn curl(url: &str) -> String {
-    format!("curl {} \\\n  -H \"X-API-Key: $APIVERSE_KEY\"", curl_quote(url))
+    format!(
+        "curl {} \\\n  -H \"X-API-Key: $APIVERSE_KEY\"",
+        curl_quote(url)
+    )
 }
 
 fn javascript(url: &str) -> String {

@@ -7,13 +7,14 @@ use super::send::{Answer, Body, State};
 use crate::format;
 use crate::ui::badge::http_status;
 use crate::ui::copy::copy_button;
+use crate::ui::dynamic::{dynamic, when};
 use crate::ui::error::{request_id, sentence};
 use crate::ui::icon::icon;
 
 pub fn panel(state: RwSignal<State>) -> AnyView {
     view! {
         <section class="panel min-w-0" aria-label="Answer" aria-live="polite">
-            {move || match state.get() {
+            {dynamic(move || match state.get() {
                 State::Idle => waiting("Nothing sent yet", "The answer appears here with its timing and headers."),
                 State::Sending => waiting("Sending…", "Waiting for the gateway."),
                 State::Answered(answer) => answered(*answer),
@@ -29,7 +30,7 @@ pub fn panel(state: RwSignal<State>) -> AnyView {
                         .into_any()
                 }
                 State::Failed(message) => failed(message),
-            }}
+            })}
         </section>
     }
     .into_any()
@@ -79,6 +80,7 @@ fn answered(answer: Answer) -> AnyView {
                 <dd class="num">{value}</dd>
             </div>
         }
+        .into_any()
     };
     let header_count = answer.headers.len() as u64;
     let headers = answer
@@ -89,6 +91,7 @@ fn answered(answer: Answer) -> AnyView {
                 <dt class="mono text-muted">{name.clone()}</dt>
                 <dd class="mono min-w-0 wrap-anywhere">{value.clone()}</dd>
             }
+            .into_any()
         })
         .collect_view();
     view! {
@@ -115,6 +118,7 @@ fn answered(answer: Answer) -> AnyView {
                             </span>
                         </p>
                     }
+                        .into_any()
                 })}
             {answer
                 .redirected_to
@@ -125,6 +129,7 @@ fn answered(answer: Answer) -> AnyView {
                             "The browser followed a redirect to " <span class="mono">{url}</span>
                         </p>
                     }
+                        .into_any()
                 })}
             {request_id(header("x-request-id"))}
             <details>
@@ -157,14 +162,17 @@ fn body(body: Body) -> AnyView {
                         {copy_button(move || text.clone(), "body")}
                     </div>
                 </div>
-                {cut
-                    .then(|| {
+                {when(
+                    cut,
+                    || {
                         view! {
                             <p class="help">
                                 {format!("Only the beginning of {} is shown.", format::bytes(size))}
                             </p>
                         }
-                    })}
+                            .into_any()
+                    },
+                )}
             }
             .into_any()
         }

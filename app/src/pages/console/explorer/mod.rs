@@ -5,13 +5,12 @@ mod pretty;
 mod request;
 mod send;
 
-use std::collections::BTreeMap;
-
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
 
-use crate::rpc::usage::{ExplorerView, explorer as load_choices};
+use crate::rpc::load_with;
+use crate::rpc::usage::{Explorer, ExplorerView};
 use crate::ui::icon::icon;
 use crate::ui::load::load;
 use crate::ui::page_head::page_head;
@@ -20,7 +19,7 @@ use crate::ui::skeleton;
 use send::State;
 
 pub fn explorer() -> AnyView {
-    let data = Resource::new(|| (), |()| load_choices());
+    let data = load_with(|| Some(Explorer {}));
     let state = RwSignal::new(State::Idle);
     let query = use_query_map();
     view! {
@@ -37,14 +36,9 @@ fn content(choices: ExplorerView, state: RwSignal<State>, query: Memo<ParamsMap>
         return missing(choices.apis.is_empty());
     }
     let chosen = query.with_untracked(|map| map.get("api"));
-    let slugs: BTreeMap<String, String> = choices
-        .apis
-        .iter()
-        .map(|api| (api.id.to_string(), api.slug.clone()))
-        .collect();
     view! {
         <div class="grid items-start gap-4 xl:grid-cols-2">
-            {request::form(&choices, slugs, chosen.as_deref(), state)} {answer::panel(state)}
+            {request::form(choices, chosen.as_deref(), state)} {answer::panel(state)}
         </div>
     }
     .into_any()

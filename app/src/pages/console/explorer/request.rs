@@ -1,7 +1,5 @@
 //! What is to be called, with the same call as a command.
 
-use std::collections::BTreeMap;
-
 use apiverse_contract::KeyId;
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
@@ -14,8 +12,10 @@ use crate::browser;
 use crate::forms::Fields;
 use crate::page_context::Page;
 use crate::pages::console::apis::curl_quote;
-use crate::rpc::usage::ExplorerView;
+use crate::rpc::usage::{ExplorerApi, ExplorerView};
 use crate::ui::code::code_block_live;
+use crate::ui::dynamic::{changing, dynamic, on};
+use crate::ui::form::spinner;
 use crate::ui::icon::icon;
 
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -34,7 +34,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn read(fields: &Fields, slugs: &BTreeMap<String, String>) -> Self {
+    fn read(fields: &Fields, apis: &[ExplorerApi]) -> Self {
         let method = fields.text("method");
         let takes_body = !matches!(method.as_str(), "GET" | "HEAD");
         let body = if takes_body { fields.raw("body") } else { "" };
@@ -46,7 +46,7 @@ impl Draft {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
         Self {
-            slug: slugs.get(&fields.text("api")).cloned().unwrap_or_default(),
+            slug: slug_of(apis, fields.raw("api")),
             key: fields.text("key").parse().ok(),
             method,
             path: fields.text("path").trim_start_matches('/').to_owned(),
@@ -84,6 +84,12 @@ impl Draft {
     }
 }
 
+fn slug_of(apis: &[ExplorerApi], id: &str) -> String {
+    apis.iter()
+        .find(|api| api.id == id)
+        .map_or_else(String::new, |api| api.slug.clone())
+}
+
 /// `Name: value` a line; lines that are no header are left out.
 fn header_lines(text: &str) -> Vec<(String, String)> {
     text.lines()
@@ -96,28 +102,24 @@ fn header_lines(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-pub fn form(
-    choices: &ExplorerView,
-    slugs: BTreeMap<String, String>,
-    chosen: Option<&str>,
-    state: RwSignal<State>,
-) -> AnyView {
+pub fn form(choices: ExplorerView, chosen: Option<&str>, state: RwSignal<State>) -> AnyView {
     let base = StoredValue::new(Page::get().gateway_base());
-    let slugs = StoredValue::new(slugs);
-    let first_api = chosen
-        .map(str::to_owned)
-        .filter(|id| slugs.with_value(|slugs| slugs.contains_key(id)))
-        .or_else(|| choices.apis.first().map(|api| api.id.to_string()))
-        .unwrap_or_default();
+    let ExplorerView { apis, keys } = choices;
+    let first_api = apis
+        .iter()
+        .find(|api| Some(api.id.as_str()) == chosen)
+        .or_else(|| apis.first())
+        .map_or_else(String::new, |api| api.id.clone());
     let draft = RwSignal::new(Draft {
-        slug: slugs.with_value(|slugs| slugs.get(&first_api).cloned().unwrap_or_default()),
-        key: choices.keys.first().map(|key| key.id),
+        slug: slug_of(&apis, &first_api),
+        key: keys.first().and_then(|key| key.id.parse().ok()),
         method: "GET".to_owned(),
         ..Draft::default()
     });
+    let known = StoredValue::new(apis);
     let read = move |form: &web_sys::HtmlFormElement| {
-        let fields = Fields::new(browser::form_fields(form));
-        slugs.with_value(|slugs| Draft::read(&fields, slugs))
+        let fields = Fields(browser::form_fields(form));
+        known.with_value(|apis| Draft::read(&fields, apis))
     };
     let on_input = move |ev: leptos::ev::Event| {
         let form = ev
@@ -155,40 +157,33 @@ pub fn form(
             state.try_set(answered);
         });
     };
-    let apis = choices
-        .apis
-        .iter()
-        .map(|api| {
-            let id = api.id.to_string();
-            let selected = id == first_api;
-            view! {
-                <option value=id selected=selected>
-                    {api.name.clone()}
-                </option>
-            }
-        })
-        .collect_view();
-    let keys = choices
-        .keys
-        .iter()
-        .map(|key| {
-            let text = format!("{} ({}…)", key.name, key.key_prefix);
-            view! { <option value=key.id.to_string()>{text}</option> }
-        })
+    let option = |value: String, text: String, selected: bool| {
+        view! {
+            <option value=value selected=selected>
+                {text}
+            </option>
+        }
+        .into_any()
+    };
+    let apis = known.with_value(|apis| {
+        apis.iter()
+            .map(|api| option(api.id.clone(), api.name.clone(), api.id == first_api))
+            .collect_view()
+    });
+    let keys = keys
+        .into_iter()
+        .map(|key| option(key.id, format!("{} ({}…)", key.name, key.key_prefix), false))
         .collect_view();
     let methods = METHODS
         .into_iter()
-        .map(|method| view! { <option value=method>{method}</option> })
+        .map(|method| option(method.to_owned(), method.to_owned(), false))
         .collect_view();
-    let takes_body =
-        move || draft.with(|draft| !matches!(draft.method.as_str(), "GET" | "HEAD"));
-    let curl = Signal::derive(move || {
-        draft.with(|draft| base.with_value(|base| draft.curl(base)))
-    });
+    let takes_body = move || draft.with(|draft| !matches!(draft.method.as_str(), "GET" | "HEAD"));
+    let curl = Signal::derive(move || draft.with(|draft| base.with_value(|base| draft.curl(base))));
     let sending = move || matches!(state.get(), State::Sending);
     view! {
         <div class="flex min-w-0 flex-col gap-4">
-            <form class="panel" on:input=on_input on:submit=on_submit>
+            <form class="panel" on:input=on(on_input) on:submit=on(on_submit)>
                 <div class="panel-body flex flex-col gap-4">
                     <noscript inner_html=r#"<p class="alert alert-info">The Explorer sends from your browser and needs JavaScript. The command below works without.</p>"#></noscript>
                     <div class="grid gap-4 sm:grid-cols-2">
@@ -255,7 +250,7 @@ pub fn form(
                         }
                             .into_any(),
                     )}
-                    <div class:hidden=move || !takes_body()>
+                    <div hidden=changing(move || (!takes_body()).then(String::new))>
                         {labelled(
                             "explorer-body",
                             "Body",
@@ -278,18 +273,11 @@ pub fn form(
                     <button
                         type="submit"
                         class="btn btn-primary btn-sm"
-                        aria-disabled=move || sending().to_string()
+                        aria-disabled=changing(move || sending().then(|| "true".to_owned()))
                     >
-                        {move || {
-                            if sending() {
-                                view! {
-                                    <span class="loading loading-spinner loading-xs" aria-hidden="true"></span>
-                                }
-                                    .into_any()
-                            } else {
-                                icon(icondata_lu::LuSendHorizontal.data)
-                            }
-                        }}
+                        {dynamic(move || {
+                            if sending() { spinner(true) } else { icon(icondata_lu::LuSendHorizontal.data) }
+                        })}
                         "Send"
                     </button>
                 </div>
@@ -322,14 +310,18 @@ mod tests {
     use super::*;
 
     fn draft(pairs: &[(&str, &str)]) -> Draft {
-        let fields = Fields::new(
+        let fields = Fields(
             pairs
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
         );
-        let slugs = BTreeMap::from([("id".to_owned(), "weather".to_owned())]);
-        Draft::read(&fields, &slugs)
+        let api = ExplorerApi {
+            id: "id".to_owned(),
+            name: "Weather".to_owned(),
+            slug: "weather".to_owned(),
+        };
+        Draft::read(&fields, &[api])
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use apiverse_contract::{KeyId, Problem};
 use leptos::prelude::*;
 use leptos::web_sys;
+use serde::Deserialize;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::browser;
-use crate::rpc::RpcError;
-use crate::rpc::keys::{KeyRef, ticket};
+use crate::rpc::keys::{KeyRef, Ticket};
+use crate::rpc::{self, RpcError};
 
 /// More of a body is not shown: a page with megabytes of text is of no use.
 const SHOWN_BYTES: usize = 512 * 1024;
@@ -49,7 +50,9 @@ pub enum Body {
         cut: bool,
     },
     /// Not text: only its size is told.
-    Binary { size: u64 },
+    Binary {
+        size: u64,
+    },
 }
 
 #[derive(Clone)]
@@ -63,9 +66,16 @@ pub enum State {
     Failed(String),
 }
 
+/// What is needed of the answer that carries a ticket.
+#[derive(Deserialize)]
+struct Got {
+    ticket: String,
+}
+
 pub async fn send(call: Call) -> State {
-    let ticket = match ticket(KeyRef { id: call.key }).await {
-        Ok(ticket) => ticket.ticket,
+    let input = KeyRef { id: call.key };
+    let ticket = match rpc::call::<_, Got>(Ticket { input }).await {
+        Ok(got) => got.ticket,
         Err(RpcError(problem)) => return State::Refused(problem),
     };
     match fetch(&call, &ticket).await {
@@ -147,7 +157,8 @@ fn body(bytes: &js_sys::Uint8Array, content_type: &str) -> Body {
 
 /// Browsers hide why a fetch failed; what they say is kept, and what it means is added by the page.
 fn describe(error: &JsValue) -> String {
-    error
-        .dyn_ref::<js_sys::Error>()
-        .map_or_else(|| "unknown".to_owned(), |error| String::from(error.message()))
+    error.dyn_ref::<js_sys::Error>().map_or_else(
+        || "unknown".to_owned(),
+        |error| String::from(error.message()),
+    )
 }

@@ -8,8 +8,9 @@ use leptos_router::hooks::use_navigate;
 use super::fields::limits;
 use super::reveal::reveal;
 use crate::forms::{Fields, key};
-use crate::page_context::Page;
-use crate::rpc::keys::{self, KeyChoices};
+use crate::page_context::{NewKey, Page};
+use crate::rpc::keys::{Choices, Create, KeyChoices};
+use crate::rpc::{call, load_with};
 use crate::ui::field::{Input, radios, select};
 use crate::ui::form::{FormState, Sent, unreadable};
 use crate::ui::load::load;
@@ -17,7 +18,7 @@ use crate::ui::page_head::page_head_below;
 use crate::ui::skeleton;
 
 pub fn create() -> AnyView {
-    let choices = Resource::new(|| (), |()| keys::choices());
+    let choices = load_with(|| Some(Choices {}));
     let flash = Page::get().flash("key-new");
     let created = RwSignal::new(flash.and_then(|flash| flash.created));
     let navigate = use_navigate();
@@ -28,10 +29,11 @@ pub fn create() -> AnyView {
             {load(choices, skeleton::form, move |choices: KeyChoices| {
                 let form = FormState::new("key-new");
                 let now = Page::get().now;
-                let send = move |fields: Fields| -> Sent {
+                let make = move |fields: Fields| -> Sent {
                     Box::pin(async move {
                         let input = key::create(&fields, now.get_untracked()).map_err(unreadable)?;
-                        created.set(Some(keys::create(input).await?));
+                        let new: NewKey = call(Create { input }).await?;
+                        created.set(Some(new));
                         Ok(())
                     })
                 };
@@ -41,7 +43,7 @@ pub fn create() -> AnyView {
                         action="/console/keys/new"
                         novalidate
                         class="panel"
-                        on:submit=move |ev| form.submit(&ev, send)
+                        on:submit=form.on_submit(make)
                     >
                         <div class="panel-body flex flex-col gap-5">
                             {form.head()} {identity(form)} {limits(form, None, &choices.apis)}

@@ -1,7 +1,7 @@
 //! One key: what it is, what it may do, and how it ends.
 
 use apiverse_contract::KeyId;
-use apiverse_contract::keys::{ApiKeyCreated, ApiKeyView, KeyStatus};
+use apiverse_contract::keys::{ApiKeyView, KeyStatus};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -11,10 +11,10 @@ use super::revoke::impact_in_words;
 use super::rotate::rotate_form;
 use crate::format;
 use crate::forms::{Fields, key as key_form};
-use crate::page_context::Page;
+use crate::page_context::{NewKey, Page};
 use crate::pages::console::calls::{Columns, Inspector, calls_table, no_calls};
-use crate::rpc::keys::{KeyDetail, KeyRef, UpdateKey, detail as load_detail, revoke, update};
-use crate::rpc::{Named, Rpc, RpcError};
+use crate::rpc::keys::{Detail, KeyDetail, KeyRef, Revoke, Update, UpdateKey};
+use crate::rpc::{Loaded, Named, RpcError, load_with, send};
 use crate::ui::badge::{environment, key_status};
 use crate::ui::code::mono_copy;
 use crate::ui::field::Input;
@@ -26,21 +26,18 @@ use crate::ui::skeleton;
 use crate::ui::time::{ago, maybe_ago, until};
 use crate::ui::toast::Toasts;
 
-type Data = Resource<Rpc<KeyDetail>>;
-type Created = RwSignal<Option<ApiKeyCreated>>;
+type Data = Loaded<KeyDetail>;
+type Created = RwSignal<Option<NewKey>>;
 
 pub fn detail() -> AnyView {
     let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|map| map.get_str("id").and_then(|id| id.parse::<KeyId>().ok())));
-    let data = Resource::new(
-        move || id.get(),
-        |id| async move {
-            match id {
-                Some(id) => load_detail(KeyRef { id }).await,
-                None => Err(RpcError::not_found("this address holds no id of a key")),
-            }
-        },
-    );
+    let id = Memo::new(move |_| {
+        params.with(|map| map.get_str("id").and_then(|id| id.parse::<KeyId>().ok()))
+    });
+    let data = load_with(move || {
+        let input = KeyRef { id: id.get()? };
+        Some(Detail { input })
+    });
     let flash = Page::get().flash("key-rotate");
     let created = RwSignal::new(flash.and_then(|flash| flash.created));
     let inspector = Inspector::new();
@@ -136,6 +133,7 @@ fn facts(key: &ApiKeyView, calls_24h: u64) -> AnyView {
                 <dd class="min-w-0 truncate">{value}</dd>
             </div>
         }
+        .into_any()
     };
     let expires = match key.expires_at {
         Some(at) => until(at),
@@ -163,10 +161,11 @@ fn settings(key: &ApiKeyView, apis: &[Named], data: Data) -> AnyView {
     let form = FormState::new("key-edit");
     let id = key.id;
     let toasts = use_context::<Toasts>();
-    let send = move |fields: Fields| -> Sent {
+    let save = move |fields: Fields| -> Sent {
         Box::pin(async move {
             let changes = key_form::patch(&fields).map_err(unreadable)?;
-            update(UpdateKey { id, changes }).await?;
+            let input = UpdateKey { id, changes };
+            send(Update { input }).await?;
             if let Some(toasts) = toasts {
                 toasts.show("Saved. The gateway follows at once");
             }
@@ -181,7 +180,7 @@ fn settings(key: &ApiKeyView, apis: &[Named], data: Data) -> AnyView {
             action=format!("/console/keys/{id}")
             novalidate
             class="panel"
-            on:submit=move |ev| form.submit(&ev, send)
+            on:submit=form.on_submit(save)
         >
             <div class="panel-head">
                 <h2>"What it may do"</h2>
@@ -209,13 +208,17 @@ fn end(key: &ApiKeyView, calls_24h: u64, data: Data) -> AnyView {
     let name = key.name.clone();
     let expected = name.clone();
     let toasts = use_context::<Toasts>();
-    let send = move |fields: Fields| -> Sent {
+    let revoke = move |fields: Fields| -> Sent {
         let expected = expected.clone();
         Box::pin(async move {
             if fields.text("confirm") != expected.trim() {
-                return Err(RpcError::invalid("confirm", format!("type {expected} to confirm")));
+                return Err(RpcError::invalid(
+                    "confirm",
+                    format!("type {expected} to confirm"),
+                ));
             }
-            revoke(KeyRef { id }).await?;
+            let input = KeyRef { id };
+            send(Revoke { input }).await?;
             if let Some(toasts) = toasts {
                 toasts.show("The key was revoked");
             }
@@ -229,7 +232,7 @@ fn end(key: &ApiKeyView, calls_24h: u64, data: Data) -> AnyView {
             action=format!("/console/keys/{id}")
             novalidate
             class="panel flex flex-col gap-3 p-4"
-            on:submit=move |ev| form.submit(&ev, send.clone())
+            on:submit=form.on_submit(revoke)
         >
             <div class="flex flex-col gap-1">
                 <h2>"Revoke"</h2>

@@ -4,6 +4,7 @@ use apiverse_contract::keys::ApiKeyView;
 use leptos::prelude::*;
 
 use crate::rpc::Named;
+use crate::ui::dynamic::dynamic;
 use crate::ui::field::{Input, check, radios, text_area};
 use crate::ui::form::FormState;
 
@@ -65,7 +66,10 @@ fn api_scope(form: FormState, old: Option<&ApiKeyView>, apis: &[Named]) -> AnyVi
                     boxes.into_any()
                 }}
             </div>
-            {move || error.get().map(|text| view! { <p class="field-error" role="alert">{text}</p> })}
+            {dynamic(move || match error.get() {
+                Some(text) => view! { <p class="field-error" role="alert">{text}</p> }.into_any(),
+                None => ().into_any(),
+            })}
         </div>
     }
     .into_any()

@@ -2,6 +2,7 @@
 
 use apiverse_contract::keys::{ApiKeyView, KeyStatus};
 use apiverse_contract::{ListQuery, Page};
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
@@ -9,9 +10,11 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 use super::reveal::reveal;
 use super::revoke::revoke_dialog;
 use super::rotate::rotate_dialog;
-use crate::rpc::keys;
+use crate::rpc::keys::List;
+use crate::rpc::load_with;
 use crate::ui::badge::{environment, key_status};
 use crate::ui::code::mono_copy;
+use crate::ui::dynamic::{on, when};
 use crate::ui::icon::icon;
 use crate::ui::load::load;
 use crate::ui::page_head::page_head;
@@ -38,7 +41,7 @@ pub fn list() -> AnyView {
             q: map.get("q").filter(|q| !q.trim().is_empty()),
         })
     });
-    let data = Resource::new(move || asked.get(), keys::list);
+    let data = load_with(move || Some(List { input: asked.get() }));
     let acting = Acting {
         revoke: RwSignal::new(None),
         rotate: RwSignal::new(None),
@@ -70,7 +73,11 @@ pub fn list() -> AnyView {
 fn content(page: Page<ApiKeyView>, asked: &ListQuery, acting: Acting) -> AnyView {
     let q = asked.q.as_deref().unwrap_or_default();
     if page.data.is_empty() {
-        return if q.is_empty() { nothing_yet() } else { nothing_found(q) };
+        return if q.is_empty() {
+            nothing_yet()
+        } else {
+            nothing_found(q)
+        };
     }
     let next = page.next_cursor.clone();
     let rows = page
@@ -114,32 +121,33 @@ fn row(key: ApiKeyView, acting: Acting) -> AnyView {
     let limited = limits_in_words(&key);
     let usable = key.status != KeyStatus::Revoked;
     // Without a script the buttons lead to the key's page, which has both as forms.
-    let buttons = usable.then(|| {
+    let buttons = when(usable, || {
         let (to_rotate, to_revoke) = (key.clone(), key.clone());
         view! {
             <form method="get" action=href.clone() class="flex justify-end gap-1">
                 <button
                     type="submit"
                     class="btn btn-ghost btn-xs"
-                    on:click=move |ev| {
+                    on:click=on(move |ev: MouseEvent| {
                         ev.prevent_default();
                         acting.rotate.set(Some(to_rotate.clone()));
-                    }
+                    })
                 >
                     "Rotate"
                 </button>
                 <button
                     type="submit"
                     class="btn btn-ghost btn-xs text-bad"
-                    on:click=move |ev| {
+                    on:click=on(move |ev: MouseEvent| {
                         ev.prevent_default();
                         acting.revoke.set(Some(to_revoke.clone()));
-                    }
+                    })
                 >
                     "Revoke"
                 </button>
             </form>
         }
+        .into_any()
     });
     view! {
         <tr>

@@ -1,17 +1,18 @@
 //! The one time a key is seen.
 
-use apiverse_contract::keys::ApiKeyCreated;
+use leptos::ev::{Event, MouseEvent};
 use leptos::prelude::*;
 
-use crate::page_context::Page;
+use crate::page_context::{NewKey, Page};
 use crate::ui::code::code_block;
 use crate::ui::copy::copy_button_wide;
 use crate::ui::dialog::{actions, dialog};
+use crate::ui::dynamic::{changing, on};
 
 /// A dialog that is open while there is a key to show, and goes when it was said to be stored.
 /// `done` gets the address of the key's page.
 pub fn reveal(
-    created: RwSignal<Option<ApiKeyCreated>>,
+    created: RwSignal<Option<NewKey>>,
     done: impl Fn(String) + Clone + Send + Sync + 'static,
 ) -> AnyView {
     let open = RwSignal::new(created.with_untracked(Option::is_some));
@@ -19,27 +20,27 @@ pub fn reveal(
     dialog(open, "Store this key now", true, move || {
         created
             .get_untracked()
-            .map(|key| body(&key, created, done.clone()))
-            .into_any()
+            .map_or_else(|| ().into_any(), |key| body(&key, created, done.clone()))
     })
 }
 
 fn body(
-    key: &ApiKeyCreated,
-    created: RwSignal<Option<ApiKeyCreated>>,
+    key: &NewKey,
+    created: RwSignal<Option<NewKey>>,
     done: impl Fn(String) + Send + Sync + 'static,
 ) -> AnyView {
     let stored = RwSignal::new(false);
     let text = key.key.clone();
     let copied = text.clone();
-    let href = format!("/console/keys/{}", key.view.id);
+    let href = format!("/console/keys/{}", key.id);
     let leave = href.clone();
     let base = Page::get().gateway_base();
-    let export = format!("export APIVERSE_KEY={text}\ncurl {base}/proxy/… -H \"X-API-Key: $APIVERSE_KEY\"");
+    let export =
+        format!("export APIVERSE_KEY={text}\ncurl {base}/proxy/… -H \"X-API-Key: $APIVERSE_KEY\"");
     view! {
         <p>
             "This is the only time "
-            <strong>{key.view.name.clone()}</strong>
+            <strong>{key.name.clone()}</strong>
             " is shown. APIverse keeps a hash of it and cannot show it again."
         </p>
         <div class="flex flex-col gap-2">
@@ -58,7 +59,7 @@ fn body(
             <input
                 type="checkbox"
                 class="checkbox checkbox-sm"
-                on:change=move |ev| stored.set(event_target_checked(&ev))
+                on:change=on(move |ev: Event| stored.set(event_target_checked(&ev)))
             />
             "I have stored it"
         </label>
@@ -68,14 +69,14 @@ fn body(
                 <a
                     class="btn btn-primary btn-sm aria-disabled:opacity-50"
                     href=href
-                    aria-disabled=move || (!stored.get()).then_some("true")
-                    on:click=move |ev| {
+                    aria-disabled=changing(move || (!stored.get()).then(|| "true".to_owned()))
+                    on:click=on(move |ev: MouseEvent| {
                         ev.prevent_default();
                         if stored.get_untracked() {
                             created.set(None);
                             done(leave.clone());
                         }
-                    }
+                    })
                 >
                     "Done"
                 </a>

@@ -6,9 +6,10 @@ use leptos::task::spawn_local;
 
 use crate::format;
 use crate::forms::Fields;
-use crate::rpc::RpcError;
-use crate::rpc::keys::{KeyRef, impact, revoke};
+use crate::rpc::keys::{Impact, KeyImpact, KeyRef, Revoke};
+use crate::rpc::{RpcError, call, send};
 use crate::ui::dialog::{actions, cancel, dialog};
+use crate::ui::dynamic::text;
 use crate::ui::form::{FormState, Sent};
 use crate::ui::toast::Toasts;
 
@@ -22,8 +23,7 @@ pub fn revoke_dialog(
     dialog(open, "Revoke this key?", false, move || {
         chosen
             .get_untracked()
-            .map(|key| body(key, open, toasts, done))
-            .into_any()
+            .map_or_else(|| ().into_any(), |key| body(key, open, toasts, done))
     })
 }
 
@@ -55,15 +55,19 @@ fn body(
     let form = FormState::new("key-revoke");
     let used = RwSignal::new(None::<String>);
     spawn_local(async move {
-        let text = match impact(KeyRef { id }).await {
+        let input = KeyRef { id };
+        let text = match call::<_, KeyImpact>(Impact { input }).await {
             Ok(impact) => impact_in_words(impact.calls_24h),
-            Err(RpcError(problem)) => format!("How much it is used is not known: {}.", problem.title),
+            Err(RpcError(problem)) => {
+                format!("How much it is used is not known: {}.", problem.title)
+            }
         };
         used.try_set(Some(text));
     });
-    let send = move |_: Fields| -> Sent {
+    let revoke = move |_: Fields| -> Sent {
         Box::pin(async move {
-            revoke(KeyRef { id }).await?;
+            let input = KeyRef { id };
+            send(Revoke { input }).await?;
             if let Some(toasts) = toasts {
                 toasts.show("The key was revoked");
             }
@@ -77,14 +81,14 @@ fn body(
             method="post"
             action=format!("/console/keys/{id}")
             class="flex flex-col gap-4"
-            on:submit=move |ev| form.submit(&ev, send)
+            on:submit=form.on_submit(revoke)
         >
             <p>
                 <strong>{key.name}</strong>
                 " stops working within a second, everywhere, and cannot be brought back."
             </p>
             <p class="text-muted" aria-live="polite">
-                {move || used.get().unwrap_or_else(|| "Counting its calls…".to_owned())}
+                {text(move || used.get().unwrap_or_else(|| "Counting its calls…".to_owned()))}
             </p>
             {form.head()}
             {actions(

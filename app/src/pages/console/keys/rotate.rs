@@ -1,11 +1,13 @@
 //! Rotating: a new secret, and the old one for a while longer.
 
-use apiverse_contract::keys::{ApiKeyCreated, ApiKeyView, DEFAULT_GRACE_SECONDS};
+use apiverse_contract::keys::{ApiKeyView, DEFAULT_GRACE_SECONDS};
 use leptos::prelude::*;
 
 use super::revoke::follows;
 use crate::forms::{Fields, key as key_form};
-use crate::rpc::keys::{RotateKey, rotate};
+use crate::page_context::NewKey;
+use crate::rpc::call;
+use crate::rpc::keys::{Rotate, RotateKey};
 use crate::ui::dialog::{actions, cancel, dialog};
 use crate::ui::field::select;
 use crate::ui::form::{FormState, Sent, unreadable};
@@ -13,13 +15,13 @@ use crate::ui::form::{FormState, Sent, unreadable};
 /// Open while there is a key in `chosen`; the new secret goes to `created`.
 pub fn rotate_dialog(
     chosen: RwSignal<Option<ApiKeyView>>,
-    created: RwSignal<Option<ApiKeyCreated>>,
+    created: RwSignal<Option<NewKey>>,
 ) -> AnyView {
     let open = follows(chosen);
     dialog(open, "Rotate this key", false, move || {
-        chosen
-            .get_untracked()
-            .map(|key| {
+        chosen.get_untracked().map_or_else(
+            || ().into_any(),
+            |key| {
                 let buttons = move |form: FormState| {
                     actions(
                         view! {
@@ -30,28 +32,28 @@ pub fn rotate_dialog(
                     )
                 };
                 rotate_form(&key, created, move || open.set(false), buttons)
-            })
-            .into_any()
+            },
+        )
     })
 }
 
 /// The form alone, for the key's page too.
 pub fn rotate_form(
     key: &ApiKeyView,
-    created: RwSignal<Option<ApiKeyCreated>>,
+    created: RwSignal<Option<NewKey>>,
     done: impl Fn() + Copy + Send + Sync + 'static,
     buttons: impl Fn(FormState) -> AnyView,
 ) -> AnyView {
     let id = key.id;
     let form = FormState::new("key-rotate");
-    let send = move |fields: Fields| -> Sent {
+    let rotate = move |fields: Fields| -> Sent {
         Box::pin(async move {
             let how = key_form::rotate(&fields).map_err(unreadable)?;
             let input = RotateKey {
                 id,
                 grace_seconds: how.grace_seconds,
             };
-            let new = rotate(input).await?;
+            let new: NewKey = call(Rotate { input }).await?;
             done();
             created.set(Some(new));
             Ok(())
@@ -66,7 +68,7 @@ pub fn rotate_form(
             method="post"
             action=format!("/console/keys/{id}")
             class="flex flex-col gap-4"
-            on:submit=move |ev| form.submit(&ev, send)
+            on:submit=form.on_submit(rotate)
         >
             <p>
                 <strong>{key.name.clone()}</strong>
