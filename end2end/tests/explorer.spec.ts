@@ -5,7 +5,7 @@ test("the explorer sends a call", async ({ console: page, owner }) => {
   await page.goto("/console/explorer");
   await hydrated(page);
   await page.getByLabel("API", { exact: true }).selectOption(owner.api.id);
-  await page.getByLabel("Key", { exact: true }).selectOption(owner.key.id);
+  await page.getByLabel("API key", { exact: true }).selectOption(owner.key.id);
   await page.getByLabel("Method").selectOption("POST");
   await page.getByLabel("Path").fill("/explored?from=console");
   await page.getByLabel("Body").fill('{"temperature":21}');
