@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 /// Connects the bus to the database's LISTEN/NOTIFY. On SQLite, and on a bus with a transport of
 /// its own, there is nothing to connect.
 pub fn connect(bus: &Bus, store: &Store, stop: &CancellationToken) {
-    let Some(outbound) = bus.outbound() else {
-        return;
-    };
     if store.kind() == apiverse_store::Kind::Sqlite {
         return;
     }
+    let Some(outbound) = bus.outbound() else {
+        return;
+    };
     tokio::spawn(send(outbound, store.clone()));
     tokio::spawn(receive(bus.clone(), store.clone(), stop.clone()));
 }

@@ -288,6 +288,8 @@ async fn misbehaving_upstreams_become_documented_problems(engine: Engine) {
     let base = format!("http://{}", stalls.local_addr().expect("an address"));
     tokio::spawn(async move {
         let (mut stream, _) = stalls.accept().await.expect("accepts");
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).await.expect("reads") > 0);
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
         stream.write_all(head).await.expect("writes");
         tokio::time::sleep(Duration::from_secs(3600)).await;

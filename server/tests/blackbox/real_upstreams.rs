@@ -1,7 +1,7 @@
 //! The gateway in front of servers nobody here wrote.
 //!
 //! `make test` installs them and names them in `TEST_HTTPBIN` (a Python with the packages
-//! `httpbin` and `gunicorn`) and `TEST_JSON_SERVER` (the command of npm's `json-server`).
+//! `httpbin` and `waitress`) and `TEST_JSON_SERVER` (the command of npm's `json-server`).
 
 use std::process::{Child, Command, Stdio};
 
@@ -51,8 +51,12 @@ async fn launch(mut command: Command, port: u16) -> Server {
 async fn httpbin() {
     let port = apiverse_testkit::free_port();
     let mut command = Command::new(named("TEST_HTTPBIN"));
-    command.args(["-m", "gunicorn", "--bind", &format!("127.0.0.1:{port}")]);
-    command.args(["--threads", "4", "httpbin:app"]);
+    command.args([
+        "-m",
+        "waitress",
+        &format!("--listen=127.0.0.1:{port}"),
+        "httpbin:app",
+    ]);
     let server = launch(command, port).await;
     let app = start(Engine::Sqlite).await;
     let client = app.admin().await;

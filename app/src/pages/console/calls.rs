@@ -51,7 +51,7 @@ pub fn calls_table(calls: Vec<CallView>, columns: Columns, inspector: Inspector)
         .map(|call| row(call, columns, inspector))
         .collect_view();
     view! {
-        <div class="table-scroll">
+        <div class="table-scroll" tabindex="0">
             <table class="data-table">
                 <thead>
                     <tr>

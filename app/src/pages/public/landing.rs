@@ -74,8 +74,8 @@ pub fn landing() -> AnyView {
                     {feature(
                         icondata_lu::LuChartColumn.data,
                         "Every call on record",
-                        "Calls, errors and latency percentiles by API and key, seconds after they happened. None is \
-                         lost when a process dies.",
+                        "Calls, errors and latency percentiles by API and key, seconds after they happened. A restart loses \
+                         none.",
                     )}
                 </section>
             </main>

@@ -331,7 +331,7 @@ async fn a_caller_that_stops_sending_is_not_the_upstreams_fault() {
         world.key
     );
     let answer = world.raw(head).await;
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("stopped arriving"), "{answer}");
 }
 
