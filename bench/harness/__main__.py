@@ -26,6 +26,7 @@ class Run:
     root: Path
     bench: Path
     binary: Path
+    given: bool  # the binary is not what this checkout builds
     scenarios: list
     repeats: int
     seconds: int
@@ -135,8 +136,8 @@ def main():
     folder = Path(tempfile.mkdtemp(prefix="apiverse-bench."))
     # nginx's worker is another user when we are root.
     folder.chmod(0o755)
-    run = Run(args.root, args.root / "bench", binary, args.scenarios, args.repeats, args.seconds, args.warm, args.rate,
-              args.nice, args.limits, folder)
+    run = Run(args.root, args.root / "bench", binary, args.binary is not None, args.scenarios, args.repeats,
+              args.seconds, args.warm, args.rate, args.nice, args.limits, folder)
     ports = free_ports(len(PEERS))
     run.upstream = Upstream(run, ports.pop())
     try:

@@ -29,6 +29,8 @@ def facts(run, versions):
     commit = git("rev-parse", "--short=12", "HEAD") or "unknown"
     if git("status", "--porcelain", "--untracked-files=no"):
         commit += " with uncommitted changes"
+    if run.given:
+        commit += "; the binary was given by --binary and may be of another"
     return [
         f"- date: {time.strftime('%Y-%m-%d %H:%M %Z')}; commit: {commit}",
         f"- machine: {model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",

@@ -1,15 +1,17 @@
 //! `apiverse serve`: start in order, serve, drain in the opposite order.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use apiverse_app::ssr::ConsoleState;
 use apiverse_cluster::Bus;
 use apiverse_connectors::oauth2::TokenCache;
+use apiverse_contract::ErrorCode;
 use apiverse_gateway::edge::{ClientIp, Edge, EdgeConfig};
 use apiverse_gateway::{Gateway, GatewayConfig};
 use apiverse_platform::Platform;
-use apiverse_rest::{HealthProbe, RestSettings, RestState};
+use apiverse_rest::{ApiProblem, HealthProbe, RestSettings, RestState};
 use apiverse_settings::Settings;
 use apiverse_store::Store;
 use axum::Router;
@@ -82,15 +84,28 @@ pub async fn run(settings: Settings) -> Outcome {
     tokio::spawn(probes::watch_pool(store.clone()));
     tokio::spawn(forget_old_sessions(store.clone()));
 
+    let state = rest_state(&settings, &platform, &store, &bus, prometheus);
+    if let Some(addr) = settings.server.metrics_addr {
+        serve_metrics(addr, state.clone()).await?;
+    }
     let edge = Edge::start(
-        edge_config(&settings),
+        edge_config(&settings, settings.server.addr),
         Arc::clone(&gateway),
         |bound| {
             let base_url = base_url(&settings, bound.port());
-            control_plane(&settings, &platform, &store, &bus, prometheus, &base_url)
+            control_plane(&settings, &platform, state, &base_url)
         },
         tokio::runtime::Handle::current(),
     )?;
+    let calls_only = match settings.server.gateway_addr {
+        Some(addr) => Some(Edge::start(
+            edge_config(&settings, addr),
+            Arc::clone(&gateway),
+            |_| Router::new().fallback(calls_only),
+            tokio::runtime::Handle::current(),
+        )?),
+        None => None,
+    };
     let listening = edge.local_addr();
     let base_url = base_url(&settings, listening.port());
     println!(
@@ -102,7 +117,13 @@ pub async fn run(settings: Settings) -> Outcome {
     let signal = signals::stop().await?;
     tracing::info!(signal, "draining");
     stop.cancel();
-    let cut = edge.shutdown(GRACE).await;
+    let (of_edge, of_calls_only) = tokio::join!(edge.shutdown(GRACE), async {
+        match calls_only {
+            Some(edge) => edge.shutdown(GRACE).await,
+            None => 0,
+        }
+    });
+    let cut = of_edge + of_calls_only;
     if cut > 0 {
         tracing::warn!(
             connections = cut,
@@ -136,10 +157,7 @@ fn metrics() -> Result<PrometheusHandle, Error> {
     Ok(handle)
 }
 
-fn gateway_config(
-    settings: &Settings,
-    sample_upstream: Option<std::net::SocketAddr>,
-) -> GatewayConfig {
+fn gateway_config(settings: &Settings, sample_upstream: Option<SocketAddr>) -> GatewayConfig {
     let gateway = &settings.gateway;
     GatewayConfig {
         connect_timeout: gateway.connect_timeout,
@@ -153,7 +171,7 @@ fn gateway_config(
     }
 }
 
-fn edge_config(settings: &Settings) -> EdgeConfig {
+fn edge_config(settings: &Settings, addr: SocketAddr) -> EdgeConfig {
     EdgeConfig {
         workers: settings
             .server
@@ -162,19 +180,18 @@ fn edge_config(settings: &Settings) -> EdgeConfig {
             .unwrap_or(1),
         max_header_bytes: settings.gateway.max_header_bytes,
         max_headers: settings.gateway.max_headers,
-        ..EdgeConfig::new(settings.server.addr)
+        ..EdgeConfig::new(addr)
     }
 }
 
-/// What serves everything that is not under `/proxy`.
-fn control_plane(
+/// What the REST handlers share.
+fn rest_state(
     settings: &Settings,
     platform: &Platform,
     store: &Store,
     bus: &Bus,
     prometheus: PrometheusHandle,
-    base_url: &str,
-) -> Router {
+) -> RestState {
     let mut all: Vec<Arc<dyn HealthProbe>> = vec![Arc::new(DatabaseProbe(store.clone()))];
     if settings.redis.url.is_some() {
         all.push(Arc::new(BusProbe(bus.clone())));
@@ -189,16 +206,51 @@ fn control_plane(
             .map(|url| url.as_str().to_owned()),
         secure_cookies: compose::is_secure(settings),
         session_lifetime: compose::SESSION_LIFETIME,
-        metrics_path: Some(server.metrics_endpoint.clone()),
+        // With a listener of their own they are nowhere else.
+        metrics_path: server
+            .metrics_addr
+            .is_none()
+            .then(|| server.metrics_endpoint.clone()),
         revision: option_env!("APIVERSE_REVISION").unwrap_or("unknown"),
         server_functions: compose::server_functions(),
     };
-    let state = RestState::new(platform.clone(), rest_settings, all, prometheus);
+    RestState::new(platform.clone(), rest_settings, all, prometheus)
+}
+
+/// What serves everything that is not under `/proxy`.
+fn control_plane(
+    settings: &Settings,
+    platform: &Platform,
+    state: RestState,
+    base_url: &str,
+) -> Router {
     let console = apiverse_app::ssr::routes(console_state(settings, platform, base_url));
     let router = apiverse_rest::router(state.clone()).merge(console);
     apiverse_rest::layers(router, &state).layer(axum::middleware::map_request(
         |request: axum::extract::Request| async { name_client(request) },
     ))
+}
+
+/// Answers on the listener that is the gateway's alone.
+async fn calls_only() -> ApiProblem {
+    ApiProblem::new(
+        ErrorCode::NotFound,
+        "only calls below `/proxy/` are answered here",
+    )
+}
+
+/// Metrics on a listener that need not be reachable from where calls come.
+async fn serve_metrics(addr: SocketAddr, state: RestState) -> Result<(), Error> {
+    let listener = tokio::net::TcpListener::bind(addr)
+        .await
+        .map_err(|error| format!("cannot listen on {addr} for metrics: {error}"))?;
+    let router = apiverse_rest::metrics_router(state);
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "the metrics listener ended");
+        }
+    });
+    Ok(())
 }
 
 /// Tells the REST side what the edge found out.

@@ -112,13 +112,13 @@ pub static SETTINGS: &[Known] = &[
         "APIVERSE_GATEWAY_ADDR",
         "server.gateway_addr",
         Preset::None,
-        "A listener of its own for `/proxy`; without it the gateway is on `APIVERSE_ADDR`",
+        "A further listener that answers nothing but calls below `/proxy`",
     ),
     public(
         "APIVERSE_METRICS_ADDR",
         "server.metrics_addr",
         Preset::None,
-        "A listener of its own for metrics and health; without it they are on `APIVERSE_ADDR`",
+        "A listener of its own for metrics, which are then nowhere else",
     ),
     public(
         "METRICS_ENDPOINT",

@@ -166,3 +166,29 @@ async fn without_redis_calls_go_on_and_readiness_says_so() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_and_metrics_can_have_listeners_of_their_own() {
+    let (calls, metrics) = (apiverse_testkit::free_port(), apiverse_testkit::free_port());
+    let options = options(Engine::Sqlite)
+        .env("APIVERSE_GATEWAY_ADDR", &format!("127.0.0.1:{calls}"))
+        .env("APIVERSE_METRICS_ADDR", &format!("127.0.0.1:{metrics}"));
+    let mut app = App::start(options).await;
+    let client = app.admin().await;
+    let (_, key) = client.create_key("k").await;
+    let there = client.at(&format!("http://127.0.0.1:{calls}"));
+    there
+        .send(there.proxy("GET", "/sample/x", &key))
+        .await
+        .assert_status(200);
+    there
+        .get("/api/v1/apis")
+        .await
+        .assert_problem(404, "not_found");
+    let metrics = client.at(&format!("http://127.0.0.1:{metrics}"));
+    let text = metrics.get("/metrics").await.expect_status(200).text();
+    assert!(text.contains("apiverse_build_info"));
+    client.get("/metrics").await.assert_status(404);
+    app.signal("TERM");
+    assert!(app.ended().await.success());
+}
