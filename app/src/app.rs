@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
+use leptos_router::SsrMode;
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::hooks::use_location;
-use leptos_router::{Lazy, SsrMode, path};
+use leptos_router::path;
 
 use crate::ambient;
-use crate::areas::{
-    ApiCreate, ApiDetail, ApiList, Explorer, KeyCreate, KeyDetail, KeyList, Settings,
-};
 use crate::page_context::Page;
-use crate::pages::console::{layout, overview, usage};
+use crate::pages::console::{apis, explorer, keys, layout, overview, settings, usage};
 use crate::pages::not_found::not_found;
 use crate::pages::public::{landing, login, register};
 use crate::ui::toast::{Toasts, region};
@@ -53,15 +51,15 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/register") view=register ssr=WHOLE />
                 <ParentRoute path=path!("/console") view=layout ssr=WHOLE>
                     <Route path=path!("") view=overview ssr=WHOLE />
-                    <Route path=path!("apis") view={Lazy::<ApiList>::new()} ssr=WHOLE />
-                    <Route path=path!("apis/new") view={Lazy::<ApiCreate>::new()} ssr=WHOLE />
-                    <Route path=path!("apis/:id") view={Lazy::<ApiDetail>::new()} ssr=WHOLE />
-                    <Route path=path!("keys") view={Lazy::<KeyList>::new()} ssr=WHOLE />
-                    <Route path=path!("keys/new") view={Lazy::<KeyCreate>::new()} ssr=WHOLE />
-                    <Route path=path!("keys/:id") view={Lazy::<KeyDetail>::new()} ssr=WHOLE />
+                    <Route path=path!("apis") view=apis::list ssr=WHOLE />
+                    <Route path=path!("apis/new") view=apis::create ssr=WHOLE />
+                    <Route path=path!("apis/:id") view=apis::detail ssr=WHOLE />
+                    <Route path=path!("keys") view=keys::list ssr=WHOLE />
+                    <Route path=path!("keys/new") view=keys::create ssr=WHOLE />
+                    <Route path=path!("keys/:id") view=keys::detail ssr=WHOLE />
                     <Route path=path!("usage") view=usage ssr=WHOLE />
-                    <Route path=path!("explorer") view={Lazy::<Explorer>::new()} ssr=WHOLE />
-                    <Route path=path!("settings") view={Lazy::<Settings>::new()} ssr=WHOLE />
+                    <Route path=path!("explorer") view=explorer ssr=WHOLE />
+                    <Route path=path!("settings") view=settings ssr=WHOLE />
                 </ParentRoute>
             </Routes>
         </Router>

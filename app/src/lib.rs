@@ -14,7 +14,6 @@ mod ambient;
 mod ambient;
 
 pub mod app;
-mod areas;
 mod browser;
 mod format;
 mod forms;

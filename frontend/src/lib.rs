@@ -10,7 +10,7 @@ pub fn hydrate() {
     std::panic::set_hook(Box::new(|panic| {
         leptos::logging::error!("{panic}");
     }));
-    leptos::mount::hydrate_lazy(apiverse_app::App);
+    leptos::mount::hydrate_body(apiverse_app::App);
     // Tests and curious people can see from here on that the page answers to a script.
     if let Some(root) = document().document_element() {
         let _ = root.set_attribute("data-hydrated", "");
