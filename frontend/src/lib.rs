@@ -6,10 +6,6 @@ use wasm_bindgen::prelude::wasm_bindgen;
 /// Called by the page's script when the module has been loaded.
 #[wasm_bindgen]
 pub fn hydrate() {
-    // Without it a panic is an `unreachable` that says nothing.
-    std::panic::set_hook(Box::new(|panic| {
-        leptos::logging::error!("{panic}");
-    }));
     leptos::mount::hydrate_body(apiverse_app::App);
     // Tests and curious people can see from here on that the page answers to a script.
     if let Some(root) = document().document_element() {

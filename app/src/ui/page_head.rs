@@ -18,11 +18,12 @@ pub fn page_head(title: &'static str, actions: AnyView) -> AnyView {
 /// The same below the second level: a way back stands above the title.
 pub fn page_head_below(
     parent: (&'static str, &'static str),
-    title: String,
+    title: impl Into<String>,
     beside: AnyView,
     actions: AnyView,
 ) -> AnyView {
     let (parent_href, parent_name) = parent;
+    let title = title.into();
     view! {
         <Title text=title.clone() />
         <div>
@@ -37,11 +38,9 @@ pub fn page_head_below(
                 </ol>
             </nav>
             <div class="page-head">
-                <div class="mr-auto flex min-w-0 items-center gap-2.5">
-                    <h1 class="min-w-0 truncate">{title}</h1>
-                    {beside}
-                </div>
-                {actions}
+                <h1 class="min-w-0 truncate">{title}</h1>
+                {beside}
+                <div class="ml-auto flex flex-wrap items-center gap-2">{actions}</div>
             </div>
         </div>
     }

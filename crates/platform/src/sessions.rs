@@ -186,7 +186,7 @@ impl Platform {
         self.next_tokens(user.id, id, now).await
     }
 
-    pub(crate) async fn next_tokens(
+    async fn next_tokens(
         &self,
         user_id: UserId,
         session_id: SessionId,
@@ -207,18 +207,9 @@ impl Platform {
             .refresh_hash(&refresh_token)
             .ok_or(Broken)?;
         let expires_at = now + Duration::from_std(config.refresh_lifetime).unwrap_or_default();
-        if let Err(error) = self
-            .store()
+        self.store()
             .refresh_insert(&hash, session_id, expires_at)
-            .await
-        {
-            // The family may have ended since it was read, by another use of the same token or a
-            // new password: no fault of ours.
-            return match self.store().session_get(session_id, now).await? {
-                Some(_) => Err(error.into()),
-                None => Err(IssueError::Ended),
-            };
-        }
+            .await?;
         Ok(TokenResponse {
             access_token,
             refresh_token,
@@ -292,45 +283,10 @@ impl Platform {
     /// # Errors
     /// See [`SignOutError`].
     pub async fn sign_out(&self, session: &Session) -> Result<(), SignOutError> {
-        let read = async {
-            let user_id: Option<Uuid> = session.get(keys::USER).await?;
-            let session_id: Option<Uuid> = session.get(keys::SESSION).await?;
-            Ok::<_, tower_sessions::session::Error>(user_id.zip(session_id))
-        };
-        if let Some((user_id, session_id)) = read.await.map_err(broken_session)? {
-            self.note_sign_out(UserId(user_id), SessionId(session_id))
-                .await?;
-        }
         session
             .flush()
             .await
             .map_err(|error| broken_session(error).into())
-    }
-
-    /// Ends the row with its audit line; one that is over already leaves no second line.
-    async fn note_sign_out(
-        &self,
-        user_id: UserId,
-        session_id: SessionId,
-    ) -> Result<(), StoreError> {
-        let Some(user) = self.store().user_get(user_id).await? else {
-            return Ok(());
-        };
-        let organization_id = self
-            .store()
-            .membership_first(user_id)
-            .await?
-            .map(|(organization, _)| organization.id);
-        let line = self.audit_line(
-            organization_id,
-            (Some(user_id), user.email),
-            &RequestInfo::default(),
-            session_event("session.ended", session_id),
-        );
-        self.store()
-            .session_revoke(user_id, session_id, &line)
-            .await?;
-        Ok(())
     }
 
     /// Everywhere the user is signed in, newest use first.
@@ -385,8 +341,6 @@ impl Platform {
 #[derive(Debug)]
 pub(crate) enum IssueError {
     Broken(Broken),
-    /// The session they were to belong to is over.
-    Ended,
     Store(StoreError),
 }
 
@@ -406,7 +360,6 @@ impl From<IssueError> for RefreshError {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::Broken(kind) => kind.into(),
-            IssueError::Ended => RefreshInvalid.into(),
             IssueError::Store(error) => Self::Store(StoreFault(error)),
         }
     }

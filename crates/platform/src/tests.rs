@@ -15,9 +15,6 @@ use chrono::DateTime;
 
 use crate::{Actor, Clock, Fault, Platform, PlatformConfig, RequestInfo, ThrottleConfig};
 
-mod resources;
-mod sign_in;
-
 struct Bench {
     platform: Platform,
     store: Store,
@@ -27,8 +24,15 @@ struct Bench {
 
 const PASSWORD: &str = "a password of some length";
 
-fn config() -> PlatformConfig {
-    PlatformConfig {
+async fn bench() -> Bench {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}/test.db", folder.path().display());
+    let store = Store::connect(&url, &ConnectOptions::default())
+        .await
+        .expect("opens");
+    store.migrate().await.expect("migrates");
+    let clock = Clock::fixed(DateTime::from_timestamp(1_790_000_000, 0).expect("a moment"));
+    let config = PlatformConfig {
         jwt_secret: Secret::new("one"),
         jwt_refresh_secret: Secret::new("two"),
         jwt_lifetime: Duration::from_secs(86_400),
@@ -39,23 +43,7 @@ fn config() -> PlatformConfig {
         sample_enabled: true,
         secure_cookies: false,
         throttle: ThrottleConfig::default(),
-    }
-}
-
-async fn bench() -> Bench {
-    bench_with(|_| ()).await
-}
-
-async fn bench_with(change: impl FnOnce(&mut PlatformConfig)) -> Bench {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = format!("sqlite://{}/test.db", folder.path().display());
-    let store = Store::connect(&url, &ConnectOptions::default())
-        .await
-        .expect("opens");
-    store.migrate().await.expect("migrates");
-    let clock = Clock::fixed(DateTime::from_timestamp(1_790_000_000, 0).expect("a moment"));
-    let mut config = config();
-    change(&mut config);
+    };
     let vault = Arc::new(Vault::new(&Secret::new("a secret for tests"), &[]));
     let platform = Platform::new(config, store.clone(), vault, Bus::local(), clock.clone());
     Bench {

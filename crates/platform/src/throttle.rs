@@ -1,14 +1,8 @@
 //! Slowing down guessing without locking anybody out.
 //!
 //! Failed sign-ins are counted for each account together with the address they come from, and for
-//! each address alone. Past a free allowance the wait doubles with each further failure.
-//!
-//! Failures of an account from everywhere never refuse anybody by themselves: otherwise a stranger
-//! could lock its owner out. They only shorten the allowance of each single address, so that
-//! guessing from many gets fewer guesses from each; whoever has not failed yet has a first try.
-//!
-//! Checking a password takes a while. Where there were failures before, an attempt counts from its
-//! beginning, or many at the same time would all pass before the first of them has failed.
+//! each address alone. Past a free allowance the wait doubles with each further failure. The
+//! account alone is never counted: otherwise a stranger could lock its owner out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -51,14 +45,10 @@ impl Default for ThrottleConfig {
 /// Most places remembered; past it the oldest are forgotten, so that an attacker with many
 /// addresses costs memory for so many only.
 const CAPACITY: usize = 50_000;
-/// Failures of one account from everywhere after which a single address has one free attempt.
-const FREE_EVERYWHERE: u32 = 100;
 
-/// Accounts stand here as a hash: what is sent as an e-mail address may be of any length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Place {
-    Account(blake3::Hash, Network),
-    Everywhere(blake3::Hash),
+    Account(String, Network),
     Address(Network),
     Registrations(Network),
 }
@@ -99,49 +89,36 @@ impl Throttle {
         }
     }
 
-    /// Asks before a password is checked. What becomes of the attempt is to be said; one that is
-    /// dropped, because the check itself could not be done, does not count.
+    /// Asks before a password is checked.
     ///
     /// # Errors
     /// How long to wait.
-    pub fn login(
+    pub fn check_login(
         &self,
         email: &str,
         ip: Option<IpAddr>,
         now: DateTime<Utc>,
-    ) -> Result<Attempt<'_>, SlowDown> {
+    ) -> Result<(), SlowDown> {
         let network = Network::of(ip);
-        let email = blake3::hash(email.as_bytes());
-        let mut attempt = Attempt {
-            throttle: self,
-            account: Place::Account(email, network),
-            address: Place::Address(network),
-            everywhere: Place::Everywhere(email),
-            at: now,
-            reserved: Vec::new(),
-        };
-        if !self.config.enabled {
-            return Ok(attempt);
-        }
-        let mut counts = self.counts.lock();
-        let guessed_at = counts.get(&attempt.everywhere).is_some_and(|count| {
-            count.failures >= FREE_EVERYWHERE && since(count.last, now) < self.config.memory
-        });
-        let free = if guessed_at {
-            self.config.free_per_account.min(1)
-        } else {
-            self.config.free_per_account
-        };
-        self.check(&counts, &attempt.account, free, now)?;
-        self.check(&counts, &attempt.address, self.config.free_per_address, now)?;
-        for place in [attempt.account, attempt.address] {
-            if let Some(count) = counts.get_mut(&place) {
-                attempt.reserved.push((place, count.last));
-                self.add(count, now);
-            }
-        }
-        drop(counts);
-        Ok(attempt)
+        self.check(
+            &Place::Account(email.to_owned(), network),
+            self.config.free_per_account,
+            now,
+        )?;
+        self.check(&Place::Address(network), self.config.free_per_address, now)
+    }
+
+    pub fn login_failed(&self, email: &str, ip: Option<IpAddr>, now: DateTime<Utc>) {
+        let network = Network::of(ip);
+        self.count(Place::Account(email.to_owned(), network), now);
+        self.count(Place::Address(network), now);
+    }
+
+    /// The account's count from this address is over. The address's own stays: one account an
+    /// attacker owns must not reset what they did to others.
+    pub fn login_succeeded(&self, email: &str, ip: Option<IpAddr>) {
+        let place = Place::Account(email.to_owned(), Network::of(ip));
+        self.counts.lock().remove(&place);
     }
 
     /// Counts a registration.
@@ -150,26 +127,20 @@ impl Throttle {
     /// How long to wait.
     pub fn register(&self, ip: Option<IpAddr>, now: DateTime<Utc>) -> Result<(), SlowDown> {
         let place = Place::Registrations(Network::of(ip));
-        if !self.config.enabled {
-            return Ok(());
-        }
-        let mut counts = self.counts.lock();
-        self.check(&counts, &place, self.config.registrations_per_hour, now)?;
-        self.count(&mut counts, place, now);
+        self.check(&place, self.config.registrations_per_hour, now)?;
+        self.count(place, now);
         Ok(())
     }
 
-    fn check(
-        &self,
-        counts: &HashMap<Place, Count>,
-        place: &Place,
-        free: u32,
-        now: DateTime<Utc>,
-    ) -> Result<(), SlowDown> {
+    fn check(&self, place: &Place, free: u32, now: DateTime<Utc>) -> Result<(), SlowDown> {
+        if !self.config.enabled {
+            return Ok(());
+        }
+        let counts = self.counts.lock();
         let Some(count) = counts.get(place) else {
             return Ok(());
         };
-        let since = since(count.last, now);
+        let since = (now - count.last).to_std().unwrap_or_default();
         if since >= self.config.memory || count.failures < free {
             return Ok(());
         }
@@ -186,19 +157,19 @@ impl Throttle {
         }
     }
 
-    fn count(&self, counts: &mut HashMap<Place, Count>, place: Place, now: DateTime<Utc>) {
+    fn count(&self, place: Place, now: DateTime<Utc>) {
+        if !self.config.enabled {
+            return;
+        }
+        let mut counts = self.counts.lock();
         if counts.len() >= CAPACITY && !counts.contains_key(&place) {
-            forget(counts, self.config.memory, now);
+            forget(&mut counts, self.config.memory, now);
         }
         let count = counts.entry(place).or_insert(Count {
             failures: 0,
             last: now,
         });
-        self.add(count, now);
-    }
-
-    fn add(&self, count: &mut Count, now: DateTime<Utc>) {
-        if since(count.last, now) >= self.config.memory {
+        if (now - count.last).to_std().unwrap_or_default() >= self.config.memory {
             count.failures = 0;
         }
         count.failures = count.failures.saturating_add(1);
@@ -206,69 +177,9 @@ impl Throttle {
     }
 }
 
-/// A sign-in that was let through.
-#[must_use]
-pub struct Attempt<'a> {
-    throttle: &'a Throttle,
-    account: Place,
-    address: Place,
-    everywhere: Place,
-    at: DateTime<Utc>,
-    /// Where it counts already, and when the failure before it was.
-    reserved: Vec<(Place, DateTime<Utc>)>,
-}
-
-impl Attempt<'_> {
-    /// The password was wrong.
-    pub fn failed(mut self) {
-        if !self.throttle.config.enabled {
-            return;
-        }
-        let reserved = std::mem::take(&mut self.reserved);
-        let mut counts = self.throttle.counts.lock();
-        for place in [self.account, self.address, self.everywhere] {
-            if !reserved.iter().any(|&(counted, _)| counted == place) {
-                self.throttle.count(&mut counts, place, self.at);
-            }
-        }
-    }
-
-    /// The account's count from this address is over. The other counts stay: one account an
-    /// attacker owns must not reset what they did to others.
-    pub fn succeeded(self) {
-        self.throttle.counts.lock().remove(&self.account);
-    }
-}
-
-impl Drop for Attempt<'_> {
-    /// Takes back what was counted in advance.
-    fn drop(&mut self) {
-        if self.reserved.is_empty() {
-            return;
-        }
-        let mut counts = self.throttle.counts.lock();
-        for (place, last) in self.reserved.drain(..) {
-            let Some(count) = counts.get_mut(&place) else {
-                continue;
-            };
-            count.failures = count.failures.saturating_sub(1);
-            if count.last == self.at {
-                count.last = last;
-            }
-            if count.failures == 0 {
-                counts.remove(&place);
-            }
-        }
-    }
-}
-
-fn since(last: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
-    (now - last).to_std().unwrap_or_default()
-}
-
 /// Drops what is past its time, and if that is not enough the older half.
 fn forget(counts: &mut HashMap<Place, Count>, memory: Duration, now: DateTime<Utc>) {
-    counts.retain(|_, count| since(count.last, now) < memory);
+    counts.retain(|_, count| (now - count.last).to_std().unwrap_or_default() < memory);
     if counts.len() < CAPACITY {
         return;
     }
@@ -280,4 +191,89 @@ fn forget(counts: &mut HashMap<Place, Count>, memory: Duration, now: DateTime<Ut
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000 + seconds, 0).expect("a moment")
+    }
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn waits_double_and_end() {
+        let throttle = Throttle::new(ThrottleConfig::default());
+        let from = ip("198.51.100.1");
+        for _ in 0..5 {
+            assert_eq!(throttle.check_login("a@b.co", from, at(0)), Ok(()));
+            throttle.login_failed("a@b.co", from, at(0));
+        }
+        assert_eq!(
+            throttle.check_login("a@b.co", from, at(0)),
+            Err(SlowDown { retry_after: 1 })
+        );
+        assert_eq!(throttle.check_login("a@b.co", from, at(1)), Ok(()));
+        throttle.login_failed("a@b.co", from, at(1));
+        throttle.login_failed("a@b.co", from, at(1));
+        assert_eq!(
+            throttle.check_login("a@b.co", from, at(1)),
+            Err(SlowDown { retry_after: 4 })
+        );
+        for _ in 0..30 {
+            throttle.login_failed("a@b.co", from, at(2));
+        }
+        let longest = throttle
+            .check_login("a@b.co", from, at(2))
+            .expect_err("waits");
+        assert_eq!(longest.retry_after, 900);
+        assert_eq!(throttle.check_login("a@b.co", from, at(2 + 3600)), Ok(()));
+    }
+
+    #[test]
+    fn a_stranger_does_not_lock_the_owner_out() {
+        let throttle = Throttle::new(ThrottleConfig::default());
+        for n in 0..1000 {
+            throttle.login_failed("a@b.co", ip("198.51.100.1"), at(n / 100));
+        }
+        assert_eq!(
+            throttle.check_login("a@b.co", ip("203.0.113.9"), at(10)),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn an_address_that_tries_many_accounts_waits() {
+        let throttle = Throttle::new(ThrottleConfig::default());
+        for n in 0..30 {
+            throttle.login_failed(&format!("{n}@b.co"), ip("2001:db8::1"), at(0));
+        }
+        // The whole /64 is one place.
+        assert!(
+            throttle
+                .check_login("new@b.co", ip("2001:db8::ffff"), at(0))
+                .is_err()
+        );
+        assert!(
+            throttle
+                .check_login("new@b.co", ip("2001:db8:0:1::1"), at(0))
+                .is_ok()
+        );
+        throttle.login_succeeded("new@b.co", ip("2001:db8::1"));
+        assert!(
+            throttle
+                .check_login("new@b.co", ip("2001:db8::1"), at(0))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let throttle = Throttle::new(ThrottleConfig::default());
+        for n in 0..CAPACITY + 10 {
+            throttle.login_failed(&format!("{n}@b.co"), None, at(0));
+        }
+        assert!(throttle.counts.lock().len() <= CAPACITY + 2);
+    }
+}
