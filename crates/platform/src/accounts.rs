@@ -168,8 +168,10 @@ impl Platform {
         let user = self.authenticate(request, input).await?;
         let session_id: SessionId = new_id!(self.inner.clock, SessionId);
         let write = async {
-            // A session of another user must not be taken over with what it holds.
-            session.flush().await?;
+            // A session of another user must not be taken over with what it holds. `flush` would
+            // not do: it keeps the id the browser came with, also one that was never ours.
+            session.clear().await;
+            session.cycle_id().await?;
             session.insert(keys::USER, user.id.0).await?;
             session.insert(keys::SESSION, session_id.0).await?;
             session

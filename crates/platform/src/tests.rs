@@ -371,3 +371,28 @@ async fn the_first_start_happens_once() {
             .is_none()
     );
 }
+
+#[tokio::test]
+async fn an_id_that_was_never_issued_is_not_adopted() {
+    use tower_sessions::session::Id;
+    use tower_sessions::{Session, SessionStore};
+
+    let bench = bench().await;
+    bench.actor("ada").await;
+    let store = Arc::new(bench.platform.session_store());
+    let invented = Id::default();
+    let session = Session::new(Some(invented), store.clone(), None);
+    let login = LoginRequest {
+        email: "ada@example.com".into(),
+        password: PASSWORD.into(),
+    };
+    bench
+        .platform
+        .sign_in(&session, &RequestInfo::default(), login)
+        .await
+        .expect("signs in");
+    assert_ne!(session.id(), Some(invented));
+    assert!(store.load(&invented).await.expect("is read").is_none());
+    let id = session.id().expect("has an id");
+    assert!(store.load(&id).await.expect("is read").is_some());
+}

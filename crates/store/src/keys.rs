@@ -97,7 +97,7 @@ impl Store {
         const SQL: &str = "UPDATE api_keys SET name = $3, key_prefix = $4, key_hash = $5, \
              previous_prefix = $6, previous_hash = $7, previous_expires_at = $8, api_ids = $9, \
              methods = $10, scopes = $11, allowed_ips = $12, updated_at = $13, expires_at = $14, \
-             revoked_at = $15 WHERE organization_id = $1 AND id = $2";
+             revoked_at = $15 WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL";
         Ok(with_transaction!(self, tx => {
             let changed = sqlx::query(SQL)
                 .bind(key.organization_id.0)
