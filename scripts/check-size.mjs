@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 
 // docs/decisions/0006: the aim is 300,000. This only ever goes down.
-const LIMIT = 360_000;
+const LIMIT = 345_000;
 
 const pkg = join(process.argv[2], "pkg");
 let total = 0;
