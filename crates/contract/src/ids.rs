@@ -50,6 +50,8 @@ ids! {
     ApiId,
     /// An API key. Rotation keeps the id and changes the secret.
     KeyId,
+    /// A route: a part of an API with limits of its own.
+    RouteId,
     /// A browser session or a family of refresh tokens.
     SessionId,
     /// One proxied call.

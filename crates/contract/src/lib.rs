@@ -8,14 +8,18 @@ pub mod ids;
 pub mod key_format;
 pub mod keys;
 pub mod latency;
+pub mod limits;
 pub mod page;
 pub mod patch;
 pub mod problem;
 mod redacted;
+pub mod routes;
 pub mod usage;
 pub mod validation;
 
-pub use ids::{ApiId, AuditEventId, KeyId, OrganizationId, SessionId, UsageEventId, UserId};
+pub use ids::{
+    ApiId, AuditEventId, KeyId, OrganizationId, RouteId, SessionId, UsageEventId, UserId,
+};
 pub use page::{ListQuery, Page};
 pub use problem::{ErrorCode, Problem};
 pub use validation::{FieldError, Validation};

@@ -113,6 +113,8 @@ codes! {
     ApiNotFound "api_not_found" 404 "The API does not exist";
     /// No such API key, or it belongs to another organization.
     ApiKeyNotFound "api_key_not_found" 404 "The API key does not exist";
+    /// No such route of this API.
+    RouteNotFound "route_not_found" 404 "The route does not exist";
     /// No such session, or it is another user's.
     SessionNotFound "session_not_found" 404 "The session does not exist";
     /// The path exists, but not for this method.
@@ -123,6 +125,8 @@ codes! {
     EmailTaken "email_taken" 409 "The e-mail address is taken";
     /// Another API has this slug.
     SlugTaken "slug_taken" 409 "The slug is taken";
+    /// Another route of the API has this name.
+    RouteNameTaken "route_name_taken" 409 "The route's name is taken";
     /// The key was revoked; it cannot be changed or rotated.
     ApiKeyRevoked "api_key_revoked" 409 "The API key was revoked";
     /// The body is larger than the limit.
@@ -133,6 +137,12 @@ codes! {
     ValidationFailed "validation_failed" 422 "Some fields are not valid";
     /// Too many attempts to sign in or register.
     TooManyAttempts "too_many_attempts" 429 "Too many attempts";
+    /// A rate limit refused the call; `Retry-After` tells when the next one may pass.
+    RateLimited "rate_limited" 429 "Too many calls";
+    /// A quota of the day or month is used up.
+    QuotaExceeded "quota_exceeded" 429 "The quota is used up";
+    /// As many calls as are allowed at once are under way.
+    ConcurrencyLimited "concurrency_limited" 429 "Too many calls at once";
     /// The caller hung up before the answer was ready; recorded, never sent.
     ClientClosedRequest "client_closed_request" 499 "The client closed the connection";
     /// A fault of ours; `request_id` finds it in the log.
