@@ -120,7 +120,7 @@ pub async fn sign_out() -> Result<(), RpcError> {
     visitor
         .state
         .platform
-        .sign_out(&visitor.session)
+        .sign_out(&visitor.session, &visitor.request)
         .await
         .map_err(fail)
 }

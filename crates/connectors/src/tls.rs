@@ -11,6 +11,10 @@ use rustls::{ClientConfig, RootCertStore};
 /// without `ca-certificates`. The first call reads the certificate files; make it at start-up.
 ///
 /// With `alpn_h2` HTTP/2 is offered before HTTP/1.1 (RFC 7301), without it HTTP/1.1 alone.
+#[expect(
+    clippy::expect_used,
+    reason = "the provider is fixed, and its cipher suites cover the default versions"
+)]
 pub fn client_config(alpn_h2: bool) -> Arc<ClientConfig> {
     static H2_AND_HTTP1: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     static HTTP1: OnceLock<Arc<ClientConfig>> = OnceLock::new();

@@ -5,10 +5,11 @@ use apiverse_contract::auth::{
     TokenResponse, UpdateProfile, UserView, password_problem,
 };
 use apiverse_contract::validation::slugify;
-use apiverse_contract::{FieldError, SessionId};
+use apiverse_contract::{FieldError, OrganizationId, SessionId, UserId};
 use apiverse_store::{Conflict, MembershipRow, OrganizationRow, StoreError, UserRow};
 use serde_json::json;
 use tower_sessions::Session;
+use uuid::Uuid;
 
 use crate::actor::{Actor, RequestInfo};
 use crate::clock::new_id;
@@ -45,7 +46,8 @@ operation_error! {
 const SLUG_TRIES: u32 = 20;
 
 /// E-mail addresses are kept and compared in lower case: no mail system of today tells
-/// `Ada@` from `ada@`, people do not either.
+/// `Ada@` from `ada@`, people do not either. A blank around a new one is refused, not
+/// mended: an address is taken as typed.
 pub(crate) fn normal_email(email: &str) -> String {
     email.to_lowercase()
 }
@@ -58,20 +60,22 @@ impl Platform {
     pub async fn register(
         &self,
         request: &RequestInfo,
-        input: RegisterRequest,
+        mut input: RegisterRequest,
     ) -> Result<UserView, RegisterError> {
+        input.email = normal_email(&input.email);
         input.validate().map_err(Invalid)?;
         self.inner.throttle.register(request.ip, self.now())?;
         self.add_user(request, input).await
     }
 
-    /// Registers without the throttle, for the command line and the first start.
+    /// Registers without the throttle, for the command line and the first start. The input was
+    /// validated and its e-mail address is normal.
     pub(crate) async fn add_user(
         &self,
         request: &RequestInfo,
         input: RegisterRequest,
     ) -> Result<UserView, RegisterError> {
-        let email = normal_email(&input.email);
+        let email = input.email;
         let password_hash = self
             .inner
             .passwords
@@ -150,6 +154,8 @@ impl Platform {
             .await
             .map_err(|error| match error {
                 IssueError::Broken(kind) => kind.into(),
+                // Ended in between: by a change of the very password that was just right.
+                IssueError::Ended => WrongCredentials.into(),
                 IssueError::Store(error) => LoginError::Store(StoreFault(error)),
             })
     }
@@ -193,9 +199,12 @@ impl Platform {
         input: LoginRequest,
     ) -> Result<UserRow, LoginError> {
         let email = normal_email(input.email.trim());
-        let throttle = &self.inner.throttle;
-        throttle.check_login(&email, request.ip, self.now())?;
+        let now = self.now();
+        let attempt = self.inner.throttle.login(&email, request.ip, now).await?;
         let user = self.store().user_by_email(&email).await?;
+        // Asked for nobody's too: the number of queries must not tell whether there is an account.
+        let user_id = user.as_ref().map_or(UserId(Uuid::nil()), |user| user.id);
+        let organization_id = self.first_organization(user_id).await?;
         let salt = self.inner.clock.random();
         let verdict = if input.password.chars().count() > PASSWORD_MAX {
             Verdict::Wrong
@@ -206,23 +215,20 @@ impl Platform {
                 .verify(input.password.clone(), stored)
                 .await?
         };
+        let known = user.as_ref().map(|user| user.id);
         let Some(mut user) = user.filter(|user| user.is_active && verdict != Verdict::Wrong) else {
-            throttle.login_failed(&email, request.ip, self.now());
-            self.note_failed_login(&email, request).await?;
+            attempt.failed();
+            self.note_failed_login(&email, known, organization_id, request)
+                .await?;
             return Err(WrongCredentials.into());
         };
-        throttle.login_succeeded(&email, request.ip);
+        attempt.succeeded();
         let mut action = "user.signed_in";
         if verdict == Verdict::RightButOld {
             user.password_hash = self.inner.passwords.hash(input.password, salt).await?;
             user.updated_at = self.now();
             action = "user.signed_in_and_rehashed";
         }
-        let organization_id = self
-            .store()
-            .membership_first(user.id)
-            .await?
-            .map(|(organization, _)| organization.id);
         let line = self.audit_line(
             organization_id,
             (Some(user.id), user.email.clone()),
@@ -242,17 +248,10 @@ impl Platform {
     async fn note_failed_login(
         &self,
         email: &str,
+        user_id: Option<UserId>,
+        organization_id: Option<OrganizationId>,
         request: &RequestInfo,
     ) -> Result<(), StoreError> {
-        let user = self.store().user_by_email(email).await?;
-        let organization_id = match &user {
-            Some(user) => self
-                .store()
-                .membership_first(user.id)
-                .await?
-                .map(|(o, _)| o.id),
-            None => None,
-        };
         let shown: String = email
             .chars()
             .filter(|c| !c.is_control())
@@ -265,7 +264,7 @@ impl Platform {
             Event {
                 action: "user.sign_in_failed",
                 target_type: "user",
-                target_id: user.map_or_else(|| "unknown".to_owned(), |user| user.id.to_string()),
+                target_id: user_id.map_or_else(|| "unknown".to_owned(), |id| id.to_string()),
                 details: json!({ "email": shown }),
             },
         );
@@ -336,8 +335,12 @@ impl Platform {
         if let Some(message) = password_problem(&input.new_password, &user.email) {
             return Err(Invalid::one("new_password", message).into());
         }
-        let (throttle, ip) = (&self.inner.throttle, actor.request.ip);
-        throttle.check_login(&user.email, ip, self.now())?;
+        let ip = actor.request.ip;
+        let attempt = self
+            .inner
+            .throttle
+            .login(&user.email, ip, self.now())
+            .await?;
         let too_long = input.current_password.chars().count() > PASSWORD_MAX;
         let verdict = if too_long {
             Verdict::Wrong
@@ -349,11 +352,11 @@ impl Platform {
                 .await?
         };
         if verdict == Verdict::Wrong {
-            throttle.login_failed(&user.email, ip, self.now());
+            attempt.failed();
             let error = FieldError::new("current_password", "is not your password");
             return Err(Invalid(vec![error]).into());
         }
-        throttle.login_succeeded(&user.email, ip);
+        attempt.succeeded();
         user.password_hash = self
             .inner
             .passwords

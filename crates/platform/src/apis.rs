@@ -282,7 +282,9 @@ impl Platform {
     ) -> Result<(), FillError> {
         let mut errors = input.validate().err().unwrap_or_default();
         let policy = &self.inner.config.egress;
-        if !input.base_url.trim().is_empty() {
+        // An address that stays is the gateway's to judge: an API whose network is not permitted
+        // any more must still be possible to switch off or rename.
+        if !input.base_url.trim().is_empty() && input.base_url != row.base_url {
             match urls::base_url(&input.base_url, policy, self.inner.config.sample_enabled) {
                 Ok(base_url) => {
                     row.base_url = base_url.text;
@@ -300,6 +302,7 @@ impl Platform {
             }
         };
         if let UpstreamAuth::Oauth2 { token_url, .. } = &auth
+            && !keeps_token_url(old_auth, token_url)
             && let Err(message) = urls::token_url(token_url, policy)
         {
             errors.push(FieldError::new("auth_config.token_url", message));
@@ -348,6 +351,10 @@ impl Platform {
 /// Ties encrypted credentials to their row: copied to another they do not open.
 fn auth_context(id: ApiId) -> String {
     format!("apis.auth:{id}")
+}
+
+fn keeps_token_url(old: Option<&UpstreamAuth>, new: &str) -> bool {
+    matches!(old, Some(UpstreamAuth::Oauth2 { token_url, .. }) if token_url == new)
 }
 
 enum FillError {

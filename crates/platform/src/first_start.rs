@@ -86,7 +86,7 @@ impl Platform {
         let generated = password.is_none();
         let password = password.map_or_else(|| self.generate_password(), str::to_owned);
         let input = RegisterRequest {
-            email: email.to_owned(),
+            email: normal_email(email),
             password: password.clone(),
             full_name: None,
         };

@@ -59,7 +59,7 @@ fn backend(error: apiverse_store::StoreError) -> Error {
 }
 
 impl StoredSessions {
-    async fn put(&self, record: &Record) -> Result<()> {
+    fn row(&self, record: &Record) -> Result<SessionRow> {
         let now = self.clock.now();
         let uuid = |key: &str| {
             let text = record.data.get(key).and_then(Value::as_str);
@@ -73,7 +73,7 @@ impl StoredSessions {
                 .map(str::to_owned)
         };
         let session_id = uuid(keys::SESSION).map(SessionId);
-        let row = SessionRow {
+        Ok(SessionRow {
             id: session_id.unwrap_or_else(|| new_id!(self.clock, SessionId)),
             kind: "browser".to_owned(),
             user_id: uuid(keys::USER).map(UserId),
@@ -85,8 +85,7 @@ impl StoredSessions {
             created_at: now,
             last_seen_at: now,
             expires_at: to_chrono(record.expiry_date),
-        };
-        self.store.session_put(&row).await.map_err(backend)
+        })
     }
 }
 
@@ -95,29 +94,24 @@ impl SessionStore for StoredSessions {
     async fn create(&self, record: &mut Record) -> Result<()> {
         // 128 random bits do not collide, but taking over another's session must be impossible,
         // not unlikely.
-        while self
+        while !self
             .store
-            .session_by_token(&hash(record.id), self.clock.now())
+            .session_insert(&self.row(record)?)
             .await
             .map_err(backend)?
-            .is_some()
         {
             record.id = Id::default();
         }
-        self.put(record).await
+        Ok(())
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        // A session that was ended elsewhere meanwhile must not come back by being saved.
-        let known = self
-            .store
-            .session_by_token(&hash(record.id), self.clock.now())
+        // One that was ended elsewhere meanwhile stays so, and that is no failure of the request.
+        self.store
+            .session_update(&self.row(record)?, self.clock.now())
             .await
             .map_err(backend)?;
-        if known.is_none() {
-            return Ok(());
-        }
-        self.put(record).await
+        Ok(())
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {

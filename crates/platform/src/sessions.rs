@@ -1,7 +1,7 @@
 //! Sessions: who a request is from, and how being signed in ends.
 
 use apiverse_contract::auth::{RefreshRequest, Role, SessionKind, SessionView, TokenResponse};
-use apiverse_contract::{SessionId, UserId};
+use apiverse_contract::{OrganizationId, SessionId, UserId};
 use apiverse_settings::Secret;
 use apiverse_store::{RefreshUse, SessionRow, StoreError, UserRow};
 use chrono::{DateTime, Duration, Utc};
@@ -182,11 +182,13 @@ impl Platform {
             last_seen_at: now,
             expires_at: now + lifetime,
         };
-        self.store().session_put(&session).await?;
+        if !self.store().session_insert(&session).await? {
+            return Err(Broken.into());
+        }
         self.next_tokens(user.id, id, now).await
     }
 
-    async fn next_tokens(
+    pub(crate) async fn next_tokens(
         &self,
         user_id: UserId,
         session_id: SessionId,
@@ -207,9 +209,18 @@ impl Platform {
             .refresh_hash(&refresh_token)
             .ok_or(Broken)?;
         let expires_at = now + Duration::from_std(config.refresh_lifetime).unwrap_or_default();
-        self.store()
+        if let Err(error) = self
+            .store()
             .refresh_insert(&hash, session_id, expires_at)
-            .await?;
+            .await
+        {
+            // The family may have ended since it was read, by another use of the same token or a
+            // new password: no fault of ours.
+            return match self.store().session_get(session_id, now).await? {
+                Some(_) => Err(error.into()),
+                None => Err(IssueError::Ended),
+            };
+        }
         Ok(TokenResponse {
             access_token,
             refresh_token,
@@ -236,16 +247,8 @@ impl Platform {
             .ok_or(RefreshInvalid)?;
         let session = match self.store().refresh_use(&hash, now).await? {
             RefreshUse::Fresh(session) => session,
-            RefreshUse::Reused(session_id) => {
-                let event = Event {
-                    action: "session.refresh_reused",
-                    target_type: "session",
-                    target_id: session_id.to_string(),
-                    details: json!({}),
-                };
-                let line = self.audit_line(None, (None, "unknown".to_owned()), request, event);
-                self.store().audit_insert(&line).await?;
-                tracing::warn!(session = %session_id, "a refresh token was used twice");
+            RefreshUse::Reused(session) => {
+                self.note_reuse(&session, request).await?;
                 return Err(RefreshInvalid.into());
             }
             RefreshUse::Unknown => return Err(RefreshInvalid.into()),
@@ -261,6 +264,35 @@ impl Platform {
         }
         self.touch(&session, now).await?;
         Ok(self.next_tokens(user_id, session.id, now).await?)
+    }
+
+    /// Tells the user's organization that somebody has a copy of a refresh token.
+    async fn note_reuse(
+        &self,
+        session: &SessionRow,
+        request: &RequestInfo,
+    ) -> Result<(), StoreError> {
+        let organization_id = match session.user_id {
+            Some(user_id) => self.first_organization(user_id).await?,
+            None => None,
+        };
+        let line = self.audit_line(
+            organization_id,
+            (None, "unknown".to_owned()),
+            request,
+            session_event("session.refresh_reused", session.id),
+        );
+        self.store().audit_insert(&line).await?;
+        tracing::warn!(session = %session.id, "a refresh token was used twice");
+        Ok(())
+    }
+
+    pub(crate) async fn first_organization(
+        &self,
+        user_id: UserId,
+    ) -> Result<Option<OrganizationId>, StoreError> {
+        let first = self.store().membership_first(user_id).await?;
+        Ok(first.map(|(organization, _)| organization.id))
     }
 
     /// Ends the session the actor came with.
@@ -282,11 +314,46 @@ impl Platform {
     ///
     /// # Errors
     /// See [`SignOutError`].
-    pub async fn sign_out(&self, session: &Session) -> Result<(), SignOutError> {
+    pub async fn sign_out(
+        &self,
+        session: &Session,
+        request: &RequestInfo,
+    ) -> Result<(), SignOutError> {
+        let read = async {
+            let user_id: Option<Uuid> = session.get(keys::USER).await?;
+            let session_id: Option<Uuid> = session.get(keys::SESSION).await?;
+            Ok::<_, tower_sessions::session::Error>(user_id.zip(session_id))
+        };
+        if let Some((user_id, session_id)) = read.await.map_err(broken_session)? {
+            self.note_sign_out(UserId(user_id), SessionId(session_id), request)
+                .await?;
+        }
         session
             .flush()
             .await
             .map_err(|error| broken_session(error).into())
+    }
+
+    /// Ends the row with its audit line; one that is over already leaves no second line.
+    async fn note_sign_out(
+        &self,
+        user_id: UserId,
+        session_id: SessionId,
+        request: &RequestInfo,
+    ) -> Result<(), StoreError> {
+        let Some(user) = self.store().user_get(user_id).await? else {
+            return Ok(());
+        };
+        let line = self.audit_line(
+            self.first_organization(user_id).await?,
+            (Some(user_id), user.email),
+            request,
+            session_event("session.ended", session_id),
+        );
+        self.store()
+            .session_revoke(user_id, session_id, &line)
+            .await?;
+        Ok(())
     }
 
     /// Everywhere the user is signed in, newest use first.
@@ -341,6 +408,8 @@ impl Platform {
 #[derive(Debug)]
 pub(crate) enum IssueError {
     Broken(Broken),
+    /// The session they were to belong to is over.
+    Ended,
     Store(StoreError),
 }
 
@@ -360,6 +429,7 @@ impl From<IssueError> for RefreshError {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::Broken(kind) => kind.into(),
+            IssueError::Ended => RefreshInvalid.into(),
             IssueError::Store(error) => Self::Store(StoreFault(error)),
         }
     }

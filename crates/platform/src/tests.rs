@@ -15,6 +15,9 @@ use chrono::DateTime;
 
 use crate::{Actor, Clock, Fault, Platform, PlatformConfig, RequestInfo, ThrottleConfig};
 
+mod resources;
+mod sign_in;
+
 struct Bench {
     platform: Platform,
     store: Store,
@@ -24,15 +27,8 @@ struct Bench {
 
 const PASSWORD: &str = "a password of some length";
 
-async fn bench() -> Bench {
-    let folder = tempfile::tempdir().expect("a folder");
-    let url = format!("sqlite://{}/test.db", folder.path().display());
-    let store = Store::connect(&url, &ConnectOptions::default())
-        .await
-        .expect("opens");
-    store.migrate().await.expect("migrates");
-    let clock = Clock::fixed(DateTime::from_timestamp(1_790_000_000, 0).expect("a moment"));
-    let config = PlatformConfig {
+fn config() -> PlatformConfig {
+    PlatformConfig {
         jwt_secret: Secret::new("one"),
         jwt_refresh_secret: Secret::new("two"),
         jwt_lifetime: Duration::from_secs(86_400),
@@ -43,7 +39,23 @@ async fn bench() -> Bench {
         sample_enabled: true,
         secure_cookies: false,
         throttle: ThrottleConfig::default(),
-    };
+    }
+}
+
+async fn bench() -> Bench {
+    bench_with(|_| ()).await
+}
+
+async fn bench_with(change: impl FnOnce(&mut PlatformConfig)) -> Bench {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}/test.db", folder.path().display());
+    let store = Store::connect(&url, &ConnectOptions::default())
+        .await
+        .expect("opens");
+    store.migrate().await.expect("migrates");
+    let clock = Clock::fixed(DateTime::from_timestamp(1_790_000_000, 0).expect("a moment"));
+    let mut config = config();
+    change(&mut config);
     let vault = Arc::new(Vault::new(&Secret::new("a secret for tests"), &[]));
     let platform = Platform::new(config, store.clone(), vault, Bus::local(), clock.clone());
     Bench {
@@ -370,29 +382,4 @@ async fn the_first_start_happens_once() {
             .expect("works")
             .is_none()
     );
-}
-
-#[tokio::test]
-async fn an_id_that_was_never_issued_is_not_adopted() {
-    use tower_sessions::session::Id;
-    use tower_sessions::{Session, SessionStore};
-
-    let bench = bench().await;
-    bench.actor("ada").await;
-    let store = Arc::new(bench.platform.session_store());
-    let invented = Id::default();
-    let session = Session::new(Some(invented), store.clone(), None);
-    let login = LoginRequest {
-        email: "ada@example.com".into(),
-        password: PASSWORD.into(),
-    };
-    bench
-        .platform
-        .sign_in(&session, &RequestInfo::default(), login)
-        .await
-        .expect("signs in");
-    assert_ne!(session.id(), Some(invented));
-    assert!(store.load(&invented).await.expect("is read").is_none());
-    let id = session.id().expect("has an id");
-    assert!(store.load(&id).await.expect("is read").is_some());
 }

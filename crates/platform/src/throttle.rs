@@ -1,15 +1,25 @@
 //! Slowing down guessing without locking anybody out.
 //!
 //! Failed sign-ins are counted for each account together with the address they come from, and for
-//! each address alone. Past a free allowance the wait doubles with each further failure. The
-//! account alone is never counted: otherwise a stranger could lock its owner out.
+//! each address alone. Past a free allowance the wait doubles with each further failure.
+//!
+//! Failures of an account from everywhere never refuse anybody by themselves: otherwise a stranger
+//! could lock its owner out. They only shorten the allowance of each single address, so that
+//! guessing from many gets fewer guesses from each; whoever has not failed yet has a first try.
+//!
+//! Checking a password takes a while, so an attempt holds its place in the allowance from its
+//! beginning. Attempts beyond it wait until those before them are decided: of many guesses at the
+//! same time no more are checked than of guesses one after the other, and many right passwords at
+//! the same time are all let through.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::fault::SlowDown;
 
@@ -45,10 +55,16 @@ impl Default for ThrottleConfig {
 /// Most places remembered; past it the oldest are forgotten, so that an attacker with many
 /// addresses costs memory for so many only.
 const CAPACITY: usize = 50_000;
+/// Failures of one account from everywhere after which a single address has one free attempt.
+const FREE_EVERYWHERE: u32 = 100;
+/// Attempts that may wait for others to be decided; more are refused.
+const MOST_WAITING: usize = 256;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Accounts stand here as a hash: what is sent as an e-mail address may be of any length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
-    Account(String, Network),
+    Account(blake3::Hash, Network),
+    Everywhere(blake3::Hash),
     Address(Network),
     Registrations(Network),
 }
@@ -73,12 +89,43 @@ impl Network {
 #[derive(Clone, Copy)]
 struct Count {
     failures: u32,
+    /// Attempts that are not decided yet.
+    open: u32,
     last: DateTime<Utc>,
+}
+
+impl Count {
+    const fn new(now: DateTime<Utc>) -> Self {
+        Self {
+            failures: 0,
+            open: 0,
+            last: now,
+        }
+    }
+
+    fn fail(&mut self, memory: Duration, now: DateTime<Utc>) {
+        if since(self.last, now) >= memory {
+            self.failures = 0;
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.last = self.last.max(now);
+    }
+}
+
+/// Whether a place has room for one more attempt.
+enum Room {
+    Free,
+    /// It depends on attempts that are not decided yet.
+    Undecided,
+    None(SlowDown),
 }
 
 pub struct Throttle {
     config: ThrottleConfig,
     counts: Mutex<HashMap<Place, Count>>,
+    /// Told whenever an attempt was decided.
+    decided: Notify,
+    waiting: AtomicUsize,
 }
 
 impl Throttle {
@@ -86,39 +133,82 @@ impl Throttle {
         Self {
             config,
             counts: Mutex::default(),
+            decided: Notify::new(),
+            waiting: AtomicUsize::new(0),
         }
     }
 
-    /// Asks before a password is checked.
+    /// Asks before a password is checked, and waits while that depends on others' attempts. What
+    /// becomes of the attempt is to be said; one that is dropped, because the check itself could
+    /// not be done, does not count.
     ///
     /// # Errors
     /// How long to wait.
-    pub fn check_login(
+    pub async fn login(
         &self,
         email: &str,
         ip: Option<IpAddr>,
         now: DateTime<Utc>,
-    ) -> Result<(), SlowDown> {
+    ) -> Result<Attempt<'_>, SlowDown> {
         let network = Network::of(ip);
-        self.check(
-            &Place::Account(email.to_owned(), network),
-            self.config.free_per_account,
-            now,
-        )?;
-        self.check(&Place::Address(network), self.config.free_per_address, now)
+        let email = blake3::hash(email.as_bytes());
+        let mut attempt = Attempt {
+            throttle: self,
+            account: Place::Account(email, network),
+            address: Place::Address(network),
+            everywhere: Place::Everywhere(email),
+            at: now,
+            open: false,
+        };
+        if !self.config.enabled {
+            return Ok(attempt);
+        }
+        let mut place = None;
+        loop {
+            let decided = self.decided.notified();
+            tokio::pin!(decided);
+            // From here on no decision is missed.
+            decided.as_mut().enable();
+            match self.open(&attempt) {
+                Room::Free => {
+                    attempt.open = true;
+                    return Ok(attempt);
+                }
+                Room::None(slow) => return Err(slow),
+                Room::Undecided => {}
+            }
+            if place.is_none() {
+                place = Some(Waiting::begin(&self.waiting).ok_or(SlowDown { retry_after: 1 })?);
+            }
+            decided.await;
+        }
     }
 
-    pub fn login_failed(&self, email: &str, ip: Option<IpAddr>, now: DateTime<Utc>) {
-        let network = Network::of(ip);
-        self.count(Place::Account(email.to_owned(), network), now);
-        self.count(Place::Address(network), now);
-    }
-
-    /// The account's count from this address is over. The address's own stays: one account an
-    /// attacker owns must not reset what they did to others.
-    pub fn login_succeeded(&self, email: &str, ip: Option<IpAddr>) {
-        let place = Place::Account(email.to_owned(), Network::of(ip));
-        self.counts.lock().remove(&place);
+    /// Takes a place in both allowances, or in none.
+    fn open(&self, attempt: &Attempt<'_>) -> Room {
+        let now = attempt.at;
+        let mut counts = self.counts.lock();
+        let guessed_at = counts.get(&attempt.everywhere).is_some_and(|count| {
+            count.failures >= FREE_EVERYWHERE && since(count.last, now) < self.config.memory
+        });
+        let free = if guessed_at {
+            self.config.free_per_account.min(1)
+        } else {
+            self.config.free_per_account
+        };
+        for (place, free) in [
+            (attempt.account, free),
+            (attempt.address, self.config.free_per_address),
+        ] {
+            match self.room(counts.get(&place), free, now) {
+                Room::Free => {}
+                full => return full,
+            }
+        }
+        for place in [attempt.account, attempt.address] {
+            self.count_of(&mut counts, place, now).open += 1;
+        }
+        Room::Free
     }
 
     /// Counts a registration.
@@ -127,59 +217,147 @@ impl Throttle {
     /// How long to wait.
     pub fn register(&self, ip: Option<IpAddr>, now: DateTime<Utc>) -> Result<(), SlowDown> {
         let place = Place::Registrations(Network::of(ip));
-        self.check(&place, self.config.registrations_per_hour, now)?;
-        self.count(place, now);
+        if !self.config.enabled {
+            return Ok(());
+        }
+        let mut counts = self.counts.lock();
+        let free = self.config.registrations_per_hour;
+        if let Room::None(slow) = self.room(counts.get(&place), free, now) {
+            return Err(slow);
+        }
+        self.count_of(&mut counts, place, now)
+            .fail(self.config.memory, now);
         Ok(())
     }
 
-    fn check(&self, place: &Place, free: u32, now: DateTime<Utc>) -> Result<(), SlowDown> {
-        if !self.config.enabled {
-            return Ok(());
-        }
-        let counts = self.counts.lock();
-        let Some(count) = counts.get(place) else {
-            return Ok(());
+    fn room(&self, count: Option<&Count>, free: u32, now: DateTime<Utc>) -> Room {
+        let Some(count) = count else {
+            return Room::Free;
         };
-        let since = (now - count.last).to_std().unwrap_or_default();
-        if since >= self.config.memory || count.failures < free {
-            return Ok(());
+        let since = since(count.last, now);
+        let failures = if since >= self.config.memory {
+            0
+        } else {
+            count.failures
+        };
+        if failures.saturating_add(count.open) < free {
+            return Room::Free;
         }
-        let doublings = (count.failures - free).min(20);
-        let wait = Duration::from_secs(1 << doublings).min(self.config.longest_wait);
-        match wait.checked_sub(since) {
-            Some(left) if !left.is_zero() => {
+        if failures >= free {
+            let doublings = (failures - free).min(20);
+            let wait = Duration::from_secs(1 << doublings).min(self.config.longest_wait);
+            let left = wait.saturating_sub(since);
+            if !left.is_zero() {
                 let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-                Err(SlowDown {
+                return Room::None(SlowDown {
                     retry_after: u32::try_from(seconds).unwrap_or(u32::MAX),
-                })
+                });
             }
-            _ => Ok(()),
+        }
+        // The allowance is used up by attempts that are not decided, or the wait is over, and
+        // then there is one attempt at a time.
+        if count.open > 0 {
+            Room::Undecided
+        } else {
+            Room::Free
         }
     }
 
-    fn count(&self, place: Place, now: DateTime<Utc>) {
-        if !self.config.enabled {
+    fn count_of<'c>(
+        &self,
+        counts: &'c mut HashMap<Place, Count>,
+        place: Place,
+        now: DateTime<Utc>,
+    ) -> &'c mut Count {
+        if counts.len() >= CAPACITY && !counts.contains_key(&place) {
+            forget(counts, self.config.memory, now);
+        }
+        counts.entry(place).or_insert(Count::new(now))
+    }
+}
+
+/// A sign-in that was let through.
+#[must_use]
+pub struct Attempt<'a> {
+    throttle: &'a Throttle,
+    account: Place,
+    address: Place,
+    everywhere: Place,
+    at: DateTime<Utc>,
+    /// Whether it has a place in the allowances that is to be given back.
+    open: bool,
+}
+
+impl Attempt<'_> {
+    /// The password was wrong.
+    pub fn failed(self) {
+        if !self.open {
             return;
         }
-        let mut counts = self.counts.lock();
-        if counts.len() >= CAPACITY && !counts.contains_key(&place) {
-            forget(&mut counts, self.config.memory, now);
+        let throttle = self.throttle;
+        let mut counts = throttle.counts.lock();
+        for place in [self.account, self.address, self.everywhere] {
+            throttle
+                .count_of(&mut counts, place, self.at)
+                .fail(throttle.config.memory, self.at);
         }
-        let count = counts.entry(place).or_insert(Count {
-            failures: 0,
-            last: now,
-        });
-        if (now - count.last).to_std().unwrap_or_default() >= self.config.memory {
+        drop(counts);
+        // Dropping gives the places back.
+    }
+
+    /// The account's count from this address is over. The other counts stay: one account an
+    /// attacker owns must not reset what they did to others.
+    pub fn succeeded(self) {
+        if let Some(count) = self.throttle.counts.lock().get_mut(&self.account) {
             count.failures = 0;
         }
-        count.failures = count.failures.saturating_add(1);
-        count.last = now;
     }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        let mut counts = self.throttle.counts.lock();
+        for place in [self.account, self.address] {
+            let Some(count) = counts.get_mut(&place) else {
+                continue;
+            };
+            count.open = count.open.saturating_sub(1);
+            if count.open == 0 && count.failures == 0 {
+                counts.remove(&place);
+            }
+        }
+        drop(counts);
+        self.throttle.decided.notify_waiters();
+    }
+}
+
+/// One who waits, counted however they leave.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    /// `None` when there are too many already.
+    fn begin(waiting: &'a AtomicUsize) -> Option<Self> {
+        let place = Self(waiting);
+        (waiting.fetch_add(1, Ordering::Relaxed) < MOST_WAITING).then_some(place)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn since(last: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (now - last).to_std().unwrap_or_default()
 }
 
 /// Drops what is past its time, and if that is not enough the older half.
 fn forget(counts: &mut HashMap<Place, Count>, memory: Duration, now: DateTime<Utc>) {
-    counts.retain(|_, count| (now - count.last).to_std().unwrap_or_default() < memory);
+    counts.retain(|_, count| count.open > 0 || since(count.last, now) < memory);
     if counts.len() < CAPACITY {
         return;
     }
@@ -187,93 +365,8 @@ fn forget(counts: &mut HashMap<Place, Count>, memory: Duration, now: DateTime<Ut
     let middle = times.len() / 2;
     let (_, median, _) = times.select_nth_unstable(middle);
     let median = *median;
-    counts.retain(|_, count| count.last > median);
+    counts.retain(|_, count| count.open > 0 || count.last > median);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_790_000_000 + seconds, 0).expect("a moment")
-    }
-
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().expect("an address"))
-    }
-
-    #[test]
-    fn waits_double_and_end() {
-        let throttle = Throttle::new(ThrottleConfig::default());
-        let from = ip("198.51.100.1");
-        for _ in 0..5 {
-            assert_eq!(throttle.check_login("a@b.co", from, at(0)), Ok(()));
-            throttle.login_failed("a@b.co", from, at(0));
-        }
-        assert_eq!(
-            throttle.check_login("a@b.co", from, at(0)),
-            Err(SlowDown { retry_after: 1 })
-        );
-        assert_eq!(throttle.check_login("a@b.co", from, at(1)), Ok(()));
-        throttle.login_failed("a@b.co", from, at(1));
-        throttle.login_failed("a@b.co", from, at(1));
-        assert_eq!(
-            throttle.check_login("a@b.co", from, at(1)),
-            Err(SlowDown { retry_after: 4 })
-        );
-        for _ in 0..30 {
-            throttle.login_failed("a@b.co", from, at(2));
-        }
-        let longest = throttle
-            .check_login("a@b.co", from, at(2))
-            .expect_err("waits");
-        assert_eq!(longest.retry_after, 900);
-        assert_eq!(throttle.check_login("a@b.co", from, at(2 + 3600)), Ok(()));
-    }
-
-    #[test]
-    fn a_stranger_does_not_lock_the_owner_out() {
-        let throttle = Throttle::new(ThrottleConfig::default());
-        for n in 0..1000 {
-            throttle.login_failed("a@b.co", ip("198.51.100.1"), at(n / 100));
-        }
-        assert_eq!(
-            throttle.check_login("a@b.co", ip("203.0.113.9"), at(10)),
-            Ok(())
-        );
-    }
-
-    #[test]
-    fn an_address_that_tries_many_accounts_waits() {
-        let throttle = Throttle::new(ThrottleConfig::default());
-        for n in 0..30 {
-            throttle.login_failed(&format!("{n}@b.co"), ip("2001:db8::1"), at(0));
-        }
-        // The whole /64 is one place.
-        assert!(
-            throttle
-                .check_login("new@b.co", ip("2001:db8::ffff"), at(0))
-                .is_err()
-        );
-        assert!(
-            throttle
-                .check_login("new@b.co", ip("2001:db8:0:1::1"), at(0))
-                .is_ok()
-        );
-        throttle.login_succeeded("new@b.co", ip("2001:db8::1"));
-        assert!(
-            throttle
-                .check_login("new@b.co", ip("2001:db8::1"), at(0))
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let throttle = Throttle::new(ThrottleConfig::default());
-        for n in 0..CAPACITY + 10 {
-            throttle.login_failed(&format!("{n}@b.co"), None, at(0));
-        }
-        assert!(throttle.counts.lock().len() <= CAPACITY + 2);
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! Access tokens (JWT, RFC 7519) and refresh tokens.
 
+use apiverse_contract::key_format;
+use apiverse_contract::keys::Environment;
 use apiverse_contract::{SessionId, UserId};
 use apiverse_settings::Secret;
 use base64::Engine;
@@ -31,6 +33,8 @@ pub struct Tokens {
 
 /// What a refresh token begins with, so that a scanner's find is recognised.
 const REFRESH_TAG: &str = "apvr_";
+/// 32 bytes in base62. The checksum of an API key is left out: nobody types a refresh token.
+const REFRESH_DIGITS: usize = 43;
 
 impl Tokens {
     pub fn new(jwt_secret: &Secret, refresh_secret: &Secret) -> Self {
@@ -82,8 +86,11 @@ impl Tokens {
         Ok(claims)
     }
 
+    /// `apvr_` and 43 characters of base62, the very ones an API key of these bytes would have.
     pub fn refresh(random: [u8; 32]) -> String {
-        format!("{REFRESH_TAG}{}", URL_SAFE_NO_PAD.encode(random))
+        let key = key_format::compose(Environment::Live, random);
+        let digits = &key[Environment::Live.key_tag().len()..];
+        format!("{REFRESH_TAG}{}", &digits[..REFRESH_DIGITS])
     }
 
     /// What is stored of a refresh token; `None` when it is none of ours.
@@ -135,6 +142,23 @@ mod tests {
                 "{forged}"
             );
         }
+    }
+
+    #[test]
+    fn refresh_tokens_have_their_shape() {
+        let tokens = Tokens::new(&Secret::new("one"), &Secret::new("two"));
+        for random in [[0; 32], [7; 32], [0xff; 32]] {
+            let token = Tokens::refresh(random);
+            let digits = token.strip_prefix("apvr_").expect("is tagged");
+            assert_eq!(digits.len(), 43, "{token}");
+            assert!(digits.bytes().all(|b| b.is_ascii_alphanumeric()), "{token}");
+            assert!(tokens.refresh_hash(&token).is_some());
+        }
+        assert_ne!(Tokens::refresh([7; 32]), Tokens::refresh([8; 32]));
+        assert_eq!(tokens.refresh_hash("apv_live_x"), None);
+        let other = Tokens::new(&Secret::new("one"), &Secret::new("three"));
+        let token = Tokens::refresh([7; 32]);
+        assert_ne!(tokens.refresh_hash(&token), other.refresh_hash(&token));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use apiverse_contract::usage::{
 };
 use apiverse_contract::{OrganizationId, Page};
 use apiverse_store::{LatencyRow, SeriesRow, UsageFilter};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use crate::actor::Actor;
 use crate::cursor;
@@ -58,12 +58,7 @@ impl Platform {
         let permit = actor.require(Permission::UsageRead)?;
         let limit = check_limit(query.limit).map_err(|error| Invalid(vec![error]))?;
         let before = cursor::to_call(query.cursor.as_deref())?;
-        // Pages of one list must mean the same calls however long reading them takes.
-        let without_steps = UsageQuery {
-            granularity: Some(Granularity::Day),
-            ..query.clone()
-        };
-        let range = self.range(&without_steps)?;
+        let range = self.span(&query)?;
         let filter = filter(permit.organization_id(), &query, range);
         let rows = self.store().usage_calls(&filter, before, limit + 1).await?;
         let page = Page::from_rows(rows, limit, |row| {
@@ -103,11 +98,7 @@ impl Platform {
         let permit = actor.require(Permission::UsageRead)?;
         let limit = check_limit(query.limit.or(Some(TOP))).map_err(|error| Invalid(vec![error]))?;
         let by = query.by.unwrap_or(UsageDimension::Api);
-        let without_steps = UsageQuery {
-            granularity: Some(Granularity::Day),
-            ..query.clone()
-        };
-        let range = self.range(&without_steps)?;
+        let range = self.span(&query)?;
         let filter = filter(permit.organization_id(), &query, range);
         let rows = self.store().usage_top(&filter, by, limit).await?;
         let mut latency: HashMap<Option<uuid::Uuid>, Vec<(i32, u64)>> = HashMap::new();
@@ -126,6 +117,23 @@ impl Platform {
                 errors: count(row.errors),
             })
             .collect())
+    }
+
+    /// The range of a list. Only a series has steps, and with them a greatest length.
+    fn span(&self, query: &UsageQuery) -> Result<UsageRange, Invalid> {
+        let to = query.to.unwrap_or_else(|| self.now());
+        let day_before = to.checked_sub_signed(Duration::days(1));
+        let Some(from) = query.from.or(day_before) else {
+            return Err(Invalid::one("to", "is too early"));
+        };
+        if from >= to {
+            return Err(Invalid::one("from", "must be before `to`"));
+        }
+        Ok(UsageRange {
+            from,
+            to,
+            granularity: Granularity::Day,
+        })
     }
 
     fn range(&self, query: &UsageQuery) -> Result<UsageRange, Invalid> {
@@ -227,4 +235,71 @@ fn count(number: i64) -> u64 {
 
 fn at(us: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(us).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apiverse_contract::latency::bucket_of;
+
+    const MINUTE_US: i64 = 60_000_000;
+
+    fn counts(start_us: i64, calls: i64) -> SeriesRow {
+        SeriesRow {
+            start_us,
+            calls,
+            errors: 1,
+            refused: 1,
+            bytes_in: 10,
+            bytes_out: 20,
+            s2xx: calls - 1,
+            s3xx: 0,
+            s4xx: 1,
+            s5xx: 0,
+        }
+    }
+
+    #[test]
+    fn every_step_is_there_and_percentiles_are_of_all_calls() {
+        let start = 1_790_000_000 / 60 * 60 * 1_000_000;
+        let range = UsageRange {
+            // Begins within its first step, ends with its fourth.
+            from: at(start + 30_000_000),
+            to: at(start + 4 * MINUTE_US),
+            granularity: Granularity::Minute,
+        };
+        let third = start + 2 * MINUTE_US;
+        let latency = |start_us, us, calls| LatencyRow {
+            start_us,
+            bucket: bucket_of(us),
+            calls,
+        };
+        let report = report(
+            range,
+            MINUTE_US,
+            &[counts(start, 9), counts(third, 1)],
+            &[latency(start, 1_000, 9), latency(third, 500_000, 1)],
+        );
+        let steps: Vec<(i64, u64)> = report
+            .series
+            .iter()
+            .map(|point| ((point.start - at(start)).num_seconds(), point.calls))
+            .collect();
+        assert_eq!(steps, [(0, 9), (60, 0), (120, 1), (180, 0)]);
+        assert_eq!(report.series[1].p95_ms, None);
+        assert_eq!((report.totals.calls, report.totals.errors), (10, 2));
+        assert_eq!((report.totals.bytes_in, report.totals.bytes_out), (20, 40));
+        let near = |ms: Option<f64>, exact: f64| {
+            ms.is_some_and(|ms| (ms - exact).abs() <= exact * 0.01 + 0.001)
+        };
+        // Of ten calls nine took a millisecond: a mean of the steps' percentiles would be wrong.
+        assert!(near(report.totals.p50_ms, 1.0), "{:?}", report.totals);
+        assert!(near(report.series[2].p50_ms, 500.0), "{:?}", report.series);
+    }
+
+    #[test]
+    fn milliseconds_have_three_decimals() {
+        assert_eq!(milliseconds(1234.567), 1.235);
+        assert_eq!(milliseconds(0.4), 0.0);
+    }
 }

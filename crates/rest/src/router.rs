@@ -16,7 +16,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// What is below the bare paths and unknown is a problem document, not a page of the console.
 /// Under the prefix, `/api/{*rest}` sees to that.
-const UNKNOWN: [&str; 14] = [
+pub(crate) const UNKNOWN: [&str; 14] = [
     "/api",
     "/api/",
     "/api/{*rest}",

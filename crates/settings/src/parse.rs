@@ -217,6 +217,33 @@ pub(crate) fn is_host(text: &str) -> bool {
     address || (text.len() <= 253 && text.split('.').all(label))
 }
 
+/// First segments of the paths that something is served under.
+pub(crate) const TAKEN: [&str; 23] = [
+    "api",
+    "api-keys",
+    "apis",
+    "audit",
+    "auth",
+    "billing",
+    "console",
+    "explain",
+    "favicon.svg",
+    "fonts",
+    "guards",
+    "health",
+    "limits",
+    "login",
+    "organization",
+    "pkg",
+    "proxy",
+    "register",
+    "robots.txt",
+    "sign-out",
+    "theme",
+    "usage",
+    "webhooks",
+];
+
 /// An absolute path that nothing else is served under.
 pub(crate) fn metrics_path(text: &str) -> Parsed<String> {
     let plain = text.starts_with('/')
@@ -232,7 +259,7 @@ pub(crate) fn metrics_path(text: &str) -> Parsed<String> {
         ));
     }
     let first = text[1..].split('/').next().unwrap_or_default();
-    if ["api", "console", "health", "pkg", "proxy"].contains(&first) {
+    if TAKEN.contains(&first) {
         return Err(Complaint::new(
             "is a path something else is served under",
             "set another path",
@@ -376,6 +403,11 @@ mod tests {
             "/api/metrics",
             "//a",
             "/{x}",
+            "/auth/login",
+            "/apis",
+            "/api-keys/x",
+            "/login",
+            "/usage/",
         ] {
             assert!(metrics_path(bad).is_err(), "{bad}");
         }

@@ -15,25 +15,23 @@ use crate::rows::{AuditRow, SessionRow};
 pub enum RefreshUse {
     /// Its first use; the family it belongs to.
     Fresh(SessionRow),
-    /// It was used before: somebody has a copy. The family was ended.
-    Reused(SessionId),
+    /// It was used before: somebody has a copy. The family, as it was, is ended.
+    Reused(SessionRow),
     /// Never issued, expired, or its family is over.
     Unknown,
 }
 
 impl Store {
-    /// Adds a session, or writes the one with the same token anew.
+    /// Adds a session. False when there is one with the same token: it stays as it is.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn session_put(&self, session: &SessionRow) -> Result<()> {
+    pub async fn session_insert(&self, session: &SessionRow) -> Result<bool> {
         const SQL: &str = "INSERT INTO sessions (id, kind, user_id, token_hash, data, ip, \
              user_agent, created_at, last_seen_at, expires_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-             ON CONFLICT (token_hash) DO UPDATE SET user_id = excluded.user_id, \
-             data = excluded.data, ip = excluded.ip, user_agent = excluded.user_agent, \
-             last_seen_at = excluded.last_seen_at, expires_at = excluded.expires_at";
-        with_pool!(self, pool => sqlx::query(SQL)
+             ON CONFLICT (token_hash) DO NOTHING";
+        Ok(with_pool!(self, pool => sqlx::query(SQL)
             .bind(session.id.0)
             .bind(&session.kind)
             .bind(session.user_id.map(|id| id.0))
@@ -45,9 +43,33 @@ impl Store {
             .bind(session.last_seen_at)
             .bind(session.expires_at)
             .execute(pool)
-            .await
-            .map(|_| ())?);
-        Ok(())
+            .await?
+            .rows_affected()
+            > 0))
+    }
+
+    /// Writes the session with this token anew, all but its id and beginning. False when there is
+    /// none, or it is over at `now`: a session that was ended does not come back by being saved.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn session_update(&self, session: &SessionRow, now: DateTime<Utc>) -> Result<bool> {
+        const SQL: &str = "UPDATE sessions SET user_id = $3, data = $4, ip = $5, \
+             user_agent = $6, last_seen_at = $7, expires_at = $8 \
+             WHERE token_hash = $1 AND expires_at > $2";
+        Ok(with_pool!(self, pool => sqlx::query(SQL)
+            .bind(&session.token_hash)
+            .bind(now)
+            .bind(session.user_id.map(|id| id.0))
+            .bind(&session.data)
+            .bind(&session.ip)
+            .bind(&session.user_agent)
+            .bind(session.last_seen_at)
+            .bind(session.expires_at)
+            .execute(pool)
+            .await?
+            .rows_affected()
+            > 0))
     }
 
     /// The session of a token, unless it has expired.
@@ -210,7 +232,7 @@ impl Store {
         const SEEN: &str = "SELECT session_id FROM refresh_tokens \
              WHERE token_hash = $1 AND used_at IS NOT NULL";
         const SESSION: &str = "SELECT * FROM sessions WHERE id = $1 AND expires_at > $2";
-        const END: &str = "DELETE FROM sessions WHERE id = $1";
+        const END: &str = "DELETE FROM sessions WHERE id = $1 RETURNING *";
         Ok(with_transaction!(self, tx => {
             let fresh = sqlx::query(USE)
                 .bind(token_hash)
@@ -232,8 +254,11 @@ impl Store {
                     .await?;
                 match seen {
                     Some(session_id) => {
-                        sqlx::query(END).bind(session_id).execute(&mut *tx).await?;
-                        RefreshUse::Reused(SessionId(session_id))
+                        let ended: Option<SessionRow> = sqlx::query_as(END)
+                            .bind(session_id)
+                            .fetch_optional(&mut *tx)
+                            .await?;
+                        ended.map_or(RefreshUse::Unknown, RefreshUse::Reused)
                     }
                     None => RefreshUse::Unknown,
                 }

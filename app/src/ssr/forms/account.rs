@@ -71,7 +71,11 @@ pub async fn sign_out(State(state): State<ConsoleState>, request: Request) -> Re
     let (posted, _) = Posted::read(request).await;
     let outcome = async {
         let session = session(&posted)?;
-        state.platform.sign_out(&session).await.map_err(problem_of)
+        state
+            .platform
+            .sign_out(&session, &posted.info())
+            .await
+            .map_err(problem_of)
     }
     .await;
     match outcome {

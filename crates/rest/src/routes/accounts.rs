@@ -98,7 +98,7 @@ pub async fn logout(
     state.platform.logout(&actor).await?;
     if let (Via::Browser(_), Some(Extension(session))) = (actor.via, session) {
         // The browser need not go on sending a cookie that opens nothing.
-        state.platform.sign_out(&session).await?;
+        state.platform.sign_out(&session, &actor.request).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -91,3 +91,38 @@ async fn metrics_are_where_they_are_configured() {
     assert_eq!(app.get("/metrics").send().await.status, 404);
     assert_eq!(app.get("/internal/metrics").send().await.status, 200);
 }
+
+/// A metrics path on an address that is taken would end the process at its start.
+#[test]
+fn settings_refuse_a_metrics_path_that_is_taken() {
+    use apiverse_settings::{FirstStart, Flags, Inputs, Settings};
+    let document = serde_json::to_value(crate::openapi(&[])).expect("a document");
+    let paths = document["paths"].as_object().expect("paths");
+    let folder = tempfile::tempdir().expect("a folder");
+    for path in paths.keys() {
+        let bare = path.strip_prefix("/api/v1").unwrap_or(path);
+        let first = bare.split('/').nth(1).unwrap_or_default();
+        let endpoint = format!("/{first}");
+        let inputs = Inputs::new(
+            [("METRICS_ENDPOINT", endpoint.as_str())].iter().copied(),
+            folder.path(),
+        );
+        let loaded = Settings::load(&inputs, &Flags::default(), FirstStart::Create);
+        let problems = loaded.expect_err(&endpoint).0;
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.name == "METRICS_ENDPOINT"),
+            "{endpoint}"
+        );
+    }
+    for path in crate::router::UNKNOWN {
+        let first = path.split('/').nth(1).unwrap_or_default();
+        assert!(
+            paths
+                .keys()
+                .any(|known| known.split('/').any(|part| part == first)),
+            "{first} is unknown to the document"
+        );
+    }
+}

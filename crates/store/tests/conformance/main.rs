@@ -50,6 +50,7 @@ conformance![
     keys::touch_moves_forward_only,
     keys::the_gateway_sees_what_is_not_revoked,
     sessions::put_find_expire,
+    sessions::what_is_over_is_not_written,
     sessions::revoke,
     sessions::refresh_tokens_are_used_once,
     sessions::of_two_uses_one_wins,

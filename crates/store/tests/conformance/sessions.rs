@@ -5,7 +5,7 @@ use crate::samples::{after, audit, session, t0, tenant};
 pub async fn put_find_expire(store: &Store) {
     let (user, _) = tenant(store, "ada").await;
     let mut row = session(&user, b"one", "browser");
-    store.session_put(&row).await.expect("inserts");
+    assert!(store.session_insert(&row).await.expect("inserts"));
     assert_eq!(
         store
             .session_by_token(b"one", t0())
@@ -14,9 +14,11 @@ pub async fn put_find_expire(store: &Store) {
             .as_ref(),
         Some(&row)
     );
+    let another = session(&user, b"one", "browser");
+    assert!(!store.session_insert(&another).await.expect("is there"));
     row.data = "{}".into();
     row.last_seen_at = after(3);
-    store.session_put(&row).await.expect("updates");
+    assert!(store.session_update(&row, t0()).await.expect("updates"));
     assert_eq!(
         store
             .session_get(row.id, t0())
@@ -53,12 +55,29 @@ pub async fn put_find_expire(store: &Store) {
     );
     assert_eq!(store.session_get(row.id, t0()).await.expect("reads"), None);
 
-    store.session_put(&row).await.expect("inserts");
+    assert!(store.session_insert(&row).await.expect("inserts"));
     store
         .session_delete_by_token(b"one")
         .await
         .expect("deletes");
     assert_eq!(store.session_get(row.id, t0()).await.expect("reads"), None);
+}
+
+pub async fn what_is_over_is_not_written(store: &Store) {
+    let (user, _) = tenant(store, "ada").await;
+    let row = session(&user, b"one", "browser");
+    assert!(!store.session_update(&row, t0()).await.expect("ok"));
+    assert_eq!(store.session_get(row.id, t0()).await.expect("reads"), None);
+
+    assert!(store.session_insert(&row).await.expect("inserts"));
+    let mut longer = row.clone();
+    longer.expires_at = after(600);
+    assert!(!store.session_update(&longer, after(60)).await.expect("ok"));
+    let found = store.session_get(row.id, t0()).await.expect("reads");
+    assert_eq!(found.as_ref(), Some(&row));
+    assert!(store.session_update(&longer, after(59)).await.expect("ok"));
+    let found = store.session_get(row.id, after(60)).await.expect("reads");
+    assert_eq!(found.as_ref(), Some(&longer));
 }
 
 pub async fn revoke(store: &Store) {
@@ -69,7 +88,7 @@ pub async fn revoke(store: &Store) {
     let third = session(&ada, b"three", "browser");
     let foreign = session(&bob, b"four", "browser");
     for row in [&first, &second, &third, &foreign] {
-        store.session_put(row).await.expect("inserts");
+        assert!(store.session_insert(row).await.expect("inserts"));
     }
     store
         .session_touch(second.id, after(1))
@@ -120,7 +139,7 @@ pub async fn revoke(store: &Store) {
 pub async fn refresh_tokens_are_used_once(store: &Store) {
     let (user, _) = tenant(store, "ada").await;
     let family = session(&user, b"family", "token");
-    store.session_put(&family).await.expect("inserts");
+    assert!(store.session_insert(&family).await.expect("inserts"));
     store
         .refresh_insert(b"r1", family.id, after(600))
         .await
@@ -154,7 +173,7 @@ pub async fn refresh_tokens_are_used_once(store: &Store) {
 
     assert_eq!(
         store.refresh_use(b"r1", after(2)).await.expect("ok"),
-        RefreshUse::Reused(family.id)
+        RefreshUse::Reused(found)
     );
     assert_eq!(
         store.session_get(family.id, t0()).await.expect("reads"),
@@ -169,7 +188,7 @@ pub async fn refresh_tokens_are_used_once(store: &Store) {
 pub async fn of_two_uses_one_wins(store: &Store) {
     let (user, _) = tenant(store, "ada").await;
     let family = session(&user, b"family", "token");
-    store.session_put(&family).await.expect("inserts");
+    assert!(store.session_insert(&family).await.expect("inserts"));
     store
         .refresh_insert(b"r1", family.id, after(600))
         .await
