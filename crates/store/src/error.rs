@@ -7,6 +7,7 @@ pub enum Conflict {
     OrganizationSlug,
     ApiSlug,
     KeyPrefix,
+    RouteName,
     /// Another constraint: a fault of ours, not of the input.
     Other,
 }
@@ -89,6 +90,8 @@ fn conflict(named: &str) -> Conflict {
         || is("api_keys_previous_prefix", "api_keys.previous_prefix")
     {
         Conflict::KeyPrefix
+    } else if is("api_routes_name", "api_routes.name") {
+        Conflict::RouteName
     } else {
         Conflict::Other
     }

@@ -8,6 +8,7 @@ mod connect;
 mod error;
 mod gateway;
 mod keys;
+mod limits;
 mod notify;
 mod pool;
 mod rows;
@@ -17,7 +18,8 @@ mod usage_queries;
 
 pub use connect::ConnectOptions;
 pub use error::{Conflict, StoreError};
-pub use gateway::Fingerprint;
+pub use gateway::{Fingerprint, GatewayApi, GatewayKey, GatewayOrganization};
+pub use limits::{PolicyRow, PolicyTarget, RouteRow};
 pub use notify::{Heard, Listener};
 pub use pool::{Kind, PoolStatus, Store};
 pub use rows::{ApiKeyRow, ApiRow, AuditRow, MembershipRow, OrganizationRow, SessionRow, UserRow};

@@ -6,14 +6,16 @@ use std::time::Duration;
 use apiverse_connectors::SecretString;
 use apiverse_connectors::oauth2::ClientCredentials;
 use apiverse_contract::apis::{ApiLimits, AuthType, KeyLocation, UpstreamAuth};
+use apiverse_contract::routes::RouteTable;
 use apiverse_contract::{ApiId, OrganizationId};
 use apiverse_settings::vault::Vault;
-use apiverse_store::ApiRow;
+use apiverse_store::{ApiRow, GatewayApi};
 use base64::Engine;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, header};
 use url::Url;
 
+use super::policy::{Policy, RouteRecord, policy, routes};
 use crate::config::GatewayConfig;
 use crate::meters::ApiMeters;
 use crate::upstream::Origin;
@@ -29,6 +31,10 @@ pub(crate) struct ApiRecord {
     pub(crate) target: Option<Target>,
     pub(crate) auth: AuthPlan,
     pub(crate) limits: Limits,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the limits of a call"))]
+    pub(crate) policy: Policy,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the limits of a call"))]
+    pub(crate) routes: RouteTable<Arc<RouteRecord>>,
     pub(crate) meters: ApiMeters,
 }
 
@@ -89,7 +95,8 @@ enum AuthError {
 }
 
 impl ApiRecord {
-    pub(crate) fn new(row: ApiRow, vault: &Vault, config: &GatewayConfig) -> Self {
+    pub(crate) fn new(found: GatewayApi, vault: &Vault, config: &GatewayConfig) -> Self {
+        let row = found.api;
         let auth = auth_plan(&row, vault).unwrap_or_else(|error| {
             tracing::warn!(api_id = %row.id, %error, "the api's upstream credentials cannot be used");
             AuthPlan::Unreadable
@@ -107,6 +114,8 @@ impl ApiRecord {
             target,
             auth,
             limits: Limits::new(&row.limits, config),
+            policy: policy(found.policy),
+            routes: routes(found.routes),
             meters: ApiMeters::default(),
         }
     }

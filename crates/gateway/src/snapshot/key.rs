@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use apiverse_contract::key_format::LOOKUP_LEN;
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
-use apiverse_store::ApiKeyRow;
+use apiverse_store::GatewayKey;
 use http::Method;
 use ipnet::IpNet;
+
+use super::policy::{Policy, policy};
 
 /// The part of a key's text that it is found by.
 pub(crate) type Prefix = [u8; LOOKUP_LEN];
@@ -28,6 +30,8 @@ pub(crate) struct KeyRecord {
     api_ids: Box<[ApiId]>,
     /// `None`: from everywhere.
     networks: Option<Box<[IpNet]>>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the limits of a call"))]
+    pub(crate) policy: Policy,
 }
 
 /// One text that the key has or had.
@@ -45,7 +49,8 @@ pub(crate) struct Secret {
 pub(crate) struct UnreadableKey;
 
 impl KeyRecord {
-    pub(crate) fn new(row: ApiKeyRow) -> Result<Self, UnreadableKey> {
+    pub(crate) fn new(found: GatewayKey) -> Result<Self, UnreadableKey> {
+        let row = found.key;
         static STAMPS: AtomicU64 = AtomicU64::new(1);
         let current = Secret {
             prefix: prefix(&row.key_prefix)?,
@@ -81,6 +86,7 @@ impl KeyRecord {
                 .collect(),
             api_ids: row.api_ids.into(),
             networks,
+            policy: policy(found.policy),
         })
     }
 

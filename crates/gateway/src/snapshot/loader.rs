@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use apiverse_cluster::Change;
 use apiverse_settings::vault::Vault;
-use apiverse_store::{Fingerprint, Store, StoreError};
+use apiverse_store::{Fingerprint, GatewayKey, Store, StoreError};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
+use super::policy::policy;
 use super::{ApiRecord, KeyRecord, Snapshot};
 use crate::config::GatewayConfig;
 use crate::meters::Meters;
@@ -91,17 +92,12 @@ impl Loader {
 
     /// Takes over one change.
     pub(crate) async fn apply(&self, change: Change) {
-        match change {
-            Change::Api(_) | Change::Key(_) => {}
-            // Nothing in the snapshot is an organization's own yet.
-            Change::Organization(_) => return,
-            Change::Resync => {
-                if let Err(LoadError(error)) = self.load().await {
-                    tracing::warn!(error = %error.cause(), "could not read the configuration again");
-                    self.state.lock().await.read_at = None;
-                }
-                return;
+        if change == Change::Resync {
+            if let Err(LoadError(error)) = self.load().await {
+                tracing::warn!(error = %error.cause(), "could not read the configuration again");
+                self.state.lock().await.read_at = None;
             }
+            return;
         }
         // Held while the row is read, so that an older reading never replaces a newer one.
         let mut state = self.state.lock().await;
@@ -173,6 +169,9 @@ impl Loader {
         // Read first: a change that comes later is at worst read twice.
         let fingerprint = self.store.gateway_fingerprint().await?;
         let mut next = Snapshot::empty();
+        for found in self.store.gateway_organizations().await? {
+            next.put_organization(found.id, policy(Some(found.policy)));
+        }
         for row in self.store.gateway_apis().await? {
             next.put_api(ApiRecord::new(row, &self.vault, &self.config));
         }
@@ -180,7 +179,7 @@ impl Loader {
         loop {
             let rows = self.store.gateway_keys(after, PAGE).await?;
             let Some(last) = rows.last() else { break };
-            after = Some(last.id);
+            after = Some(last.key.id);
             let is_last_page = rows.len() < PAGE as usize;
             for row in rows {
                 put_key(&mut next, row);
@@ -202,7 +201,11 @@ impl Loader {
                 Some(row) => put_key(next, row),
                 None => next.remove_key(id),
             },
-            Change::Organization(_) | Change::Resync => {}
+            Change::Organization(id) => {
+                let found = self.store.gateway_organization(id).await?;
+                next.put_organization(id, policy(found.map(|found| found.policy)));
+            }
+            Change::Resync => {}
         }
         Ok(())
     }
@@ -214,9 +217,9 @@ impl Loader {
     }
 }
 
-fn put_key(next: &mut Snapshot, row: apiverse_store::ApiKeyRow) {
-    let id = row.id;
-    match KeyRecord::new(row) {
+fn put_key(next: &mut Snapshot, found: GatewayKey) {
+    let id = found.key.id;
+    match KeyRecord::new(found) {
         Ok(record) => next.put_key(record),
         Err(error) => {
             tracing::warn!(key_id = %id, %error, "an api key cannot be used");

@@ -3,10 +3,12 @@
 mod api;
 mod key;
 mod loader;
+mod policy;
 mod shards;
 
 use std::sync::Arc;
 
+use apiverse_contract::limits::LimitPolicy;
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
 use uuid::Uuid;
 
@@ -14,6 +16,7 @@ pub(crate) use api::{ApiRecord, AuthPlan, Target};
 pub(crate) use key::{KeyRecord, Prefix, Secret};
 pub use loader::LoadError;
 pub(crate) use loader::Loader;
+pub(crate) use policy::Policy;
 use shards::Shards;
 
 /// Longest slug.
@@ -21,7 +24,7 @@ const MAX_SLUG: usize = 63;
 const API_SHARDS: usize = 256;
 const KEY_SHARDS: usize = 1024;
 
-/// Every API and key, as of one moment. Clones share nearly everything.
+/// Every API and key, and the limits of every organization, as of one moment. Clones share nearly everything.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     apis: Shards<ApiId, Arc<ApiRecord>>,
@@ -31,6 +34,8 @@ pub(crate) struct Snapshot {
     slug_owners: Shards<Box<str>, Owners>,
     keys: Shards<KeyId, Arc<KeyRecord>>,
     keys_by_prefix: Shards<Prefix, Arc<KeyRecord>>,
+    /// Of the organizations that have one.
+    policies: Shards<OrganizationId, Arc<LimitPolicy>>,
 }
 
 /// The APIs that share a slug: how many, and their ids combined by exclusive or, which is the id
@@ -56,6 +61,7 @@ impl Snapshot {
             slug_owners: Shards::new(API_SHARDS),
             keys: Shards::new(KEY_SHARDS),
             keys_by_prefix: Shards::new(KEY_SHARDS),
+            policies: Shards::new(API_SHARDS),
         }
     }
 
@@ -102,6 +108,23 @@ impl Snapshot {
 
     pub(crate) fn key(&self, id: KeyId) -> Option<&Arc<KeyRecord>> {
         self.keys.get(&id)
+    }
+
+    /// The limits of a whole organization.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the limits of a call"))]
+    pub(crate) fn organization_policy(&self, id: OrganizationId) -> Policy {
+        self.policies.get(&id).cloned()
+    }
+
+    pub(crate) fn put_organization(&mut self, id: OrganizationId, policy: Policy) {
+        match policy {
+            Some(policy) => {
+                self.policies.insert(id, policy);
+            }
+            None => {
+                self.policies.remove(&id);
+            }
+        }
     }
 
     pub(crate) fn put_api(&mut self, record: ApiRecord) {

@@ -1,7 +1,8 @@
+use apiverse_contract::RouteId;
 use apiverse_contract::apis::ApiLimits;
 use apiverse_settings::Secret as Phrase;
 use apiverse_settings::vault::Vault;
-use apiverse_store::{ApiKeyRow, ApiRow};
+use apiverse_store::{ApiKeyRow, ApiRow, GatewayApi, GatewayKey, RouteRow};
 use chrono::{DateTime, Utc};
 
 use super::*;
@@ -11,8 +12,8 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-fn api(number: u128, organization: u128, slug: &str) -> ApiRecord {
-    let row = ApiRow {
+fn api_row(number: u128, organization: u128, slug: &str) -> ApiRow {
+    ApiRow {
         id: ApiId(id(number)),
         organization_id: OrganizationId(id(organization)),
         created_by: None,
@@ -29,14 +30,25 @@ fn api(number: u128, organization: u128, slug: &str) -> ApiRecord {
         is_sample: false,
         created_at: DateTime::<Utc>::UNIX_EPOCH,
         updated_at: DateTime::<Utc>::UNIX_EPOCH,
-    };
+    }
+}
+
+fn api(number: u128, organization: u128, slug: &str) -> ApiRecord {
+    record(GatewayApi {
+        api: api_row(number, organization, slug),
+        policy: None,
+        routes: Vec::new(),
+    })
+}
+
+fn record(found: GatewayApi) -> ApiRecord {
     let vault = Vault::new(&Phrase::from("x"), &[]);
-    ApiRecord::new(row, &vault, &GatewayConfig::default())
+    ApiRecord::new(found, &vault, &GatewayConfig::default())
 }
 
 fn key(number: u128, prefix: char, previous: Option<char>) -> KeyRecord {
     let text = |c: char| format!("apv_live_{}", String::from(c).repeat(12));
-    KeyRecord::new(ApiKeyRow {
+    let row = ApiKeyRow {
         id: KeyId(id(number)),
         organization_id: OrganizationId(id(1)),
         created_by: None,
@@ -60,8 +72,12 @@ fn key(number: u128, prefix: char, previous: Option<char>) -> KeyRecord {
         expires_at: None,
         revoked_at: None,
         last_used_at: None,
-    })
-    .expect("a key")
+    };
+    let found = GatewayKey {
+        key: row,
+        policy: None,
+    };
+    KeyRecord::new(found).expect("a key")
 }
 
 fn found(snapshot: &Snapshot, organization: u128, selector: &str) -> Option<u128> {
@@ -159,4 +175,48 @@ fn restrictions_are_read() {
     assert!(record.allows_address([10, 1, 2, 3].into()));
     assert!(record.allows_address([192, 0, 2, 7].into()));
     assert!(!record.allows_address([192, 0, 2, 8].into()));
+}
+
+fn limited(calls: u32) -> LimitPolicy {
+    LimitPolicy {
+        concurrency: Some(calls),
+        ..LimitPolicy::default()
+    }
+}
+
+#[test]
+fn limits_are_with_what_they_are_for() {
+    let route = |number: u128, path: &str| RouteRow {
+        id: RouteId(id(number)),
+        organization_id: OrganizationId(id(1)),
+        api_id: ApiId(id(10)),
+        name: path.to_owned(),
+        methods: vec!["GET".to_owned()],
+        path: path.to_owned(),
+        policy: limited(3),
+        created_at: DateTime::<Utc>::UNIX_EPOCH,
+        updated_at: DateTime::<Utc>::UNIX_EPOCH,
+    };
+    let api = record(GatewayApi {
+        api: api_row(10, 1, "weather"),
+        policy: Some(limited(2)),
+        routes: vec![route(1, "no path at all"), route(2, "/users/{id}")],
+    });
+    assert_eq!(api.policy.as_deref(), Some(&limited(2)));
+    assert_eq!(api.routes.len(), 1, "what cannot be read is left out");
+    let found = api.routes.find("GET", "/users/7").expect("matches");
+    assert_eq!((found.id, &*found.name), (RouteId(id(2)), "/users/{id}"));
+    assert_eq!(found.policy.as_deref(), Some(&limited(3)));
+    assert!(api.routes.find("POST", "/users/7").is_none());
+
+    let mut snapshot = Snapshot::empty();
+    let organization = OrganizationId(id(1));
+    assert_eq!(snapshot.organization_policy(organization), None);
+    snapshot.put_organization(organization, Some(Arc::new(limited(1))));
+    let before = snapshot.clone();
+    snapshot.put_organization(organization, None);
+    assert_eq!(snapshot.organization_policy(organization), None);
+    let policy = before.organization_policy(organization);
+    assert_eq!(policy.as_deref(), Some(&limited(1)));
+    assert_eq!(key(1, 'a', None).policy, None);
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiverse_cluster::Change;
+use apiverse_contract::limits::LimitPolicy;
+use apiverse_store::{PolicyRow, PolicyTarget};
 use http_body_util::{BodyExt, Full};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -225,4 +227,65 @@ async fn without_the_database_known_keys_are_served() {
         assert_eq!(world.get("/proxy/x/").await.status(), 200);
     }
     assert_eq!(world.gateway.known(), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_in_the_snapshot_as_soon_as_they_are_announced() {
+    let world = World::new().await;
+    let api_id = world.add_api(answering(OK).await, |_| {}).await;
+    let (key_id, _) = world.add_key(world.organization, |_| {}).await;
+    let document = |calls: u32| PolicyRow {
+        document: LimitPolicy {
+            concurrency: Some(calls),
+            ..LimitPolicy::default()
+        },
+        updated_at: now(),
+    };
+    for (calls, target, change) in [
+        (
+            1,
+            PolicyTarget::Organization,
+            Change::Organization(world.organization),
+        ),
+        (2, PolicyTarget::Api(api_id), Change::Api(api_id)),
+        (3, PolicyTarget::Key(key_id), Change::Key(key_id)),
+    ] {
+        let put = world
+            .store
+            .policy_put(world.organization, target, &document(calls), &audit())
+            .await;
+        assert!(put.unwrap());
+        world.gateway.apply(change).await;
+    }
+    let seen = || {
+        let snapshot = world.gateway.loader.current();
+        let (api, key) = (snapshot.api(world.organization, "x"), snapshot.key(key_id));
+        [
+            snapshot.organization_policy(world.organization),
+            api.unwrap().policy.clone(),
+            key.unwrap().policy.clone(),
+        ]
+        .map(|policy| policy.and_then(|policy| policy.concurrency))
+    };
+    assert_eq!(seen(), [Some(1), Some(2), Some(3)]);
+    // Everything is read anew.
+    world.gateway.apply(Change::Resync).await;
+    assert_eq!(seen(), [Some(1), Some(2), Some(3)]);
+    let empty = PolicyRow {
+        document: LimitPolicy::default(),
+        updated_at: now(),
+    };
+    let put = world
+        .store
+        .policy_put(
+            world.organization,
+            PolicyTarget::Organization,
+            &empty,
+            &audit(),
+        )
+        .await;
+    assert!(put.unwrap());
+    let change = Change::Organization(world.organization);
+    world.gateway.apply(change).await;
+    assert_eq!(seen(), [None, Some(2), Some(3)]);
 }

@@ -33,12 +33,11 @@ pub async fn apis_insert_get_list(store: &Store) {
         .expect("lists");
     assert_eq!(rest, all[3..]);
     let mut everything = store.gateway_apis().await.expect("lists");
-    everything.sort_by_key(|row| std::cmp::Reverse(row.id));
+    everything.sort_by_key(|found| std::cmp::Reverse(found.api.id));
+    let everything: Vec<_> = everything.into_iter().map(|found| found.api).collect();
     assert_eq!(everything, all);
-    assert_eq!(
-        store.gateway_api(all[0].id).await.expect("reads").as_ref(),
-        Some(&all[0])
-    );
+    let found = store.gateway_api(all[0].id).await.expect("reads");
+    assert_eq!(found.map(|found| found.api).as_ref(), Some(&all[0]));
 }
 
 pub async fn slug_is_unique_per_organization(store: &Store) {

@@ -6,6 +6,7 @@ mod accounts;
 mod apis;
 mod database;
 mod keys;
+mod limits;
 mod notify;
 mod samples;
 mod sessions;
@@ -49,6 +50,11 @@ conformance![
     keys::update_and_revoke,
     keys::touch_moves_forward_only,
     keys::the_gateway_sees_what_is_not_revoked,
+    limits::policies_belong_to_a_target,
+    limits::policies_go_with_their_target,
+    limits::routes_insert_get_list,
+    limits::routes_stay_inside_their_api,
+    limits::the_gateway_gets_them_with_their_targets,
     sessions::put_find_expire,
     sessions::what_is_over_is_not_written,
     sessions::revoke,
