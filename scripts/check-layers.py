@@ -16,19 +16,22 @@ LAYERS = {
     "contract": [],
     "settings": ["contract"],
     "store": ["contract"],
-    "cluster": ["contract"],
+    # Counters alone: numbers in, verdicts out.
+    "limits": [],
+    "cluster": ["contract", "limits"],
     "guards": ["contract"],
     "connectors": ["contract"],
-    "platform": ["contract", "settings", "store", "cluster", "guards", "connectors"],
-    "gateway": ["contract", "settings", "store", "cluster", "guards", "connectors"],
+    "platform": ["contract", "settings", "store", "cluster", "limits", "guards", "connectors"],
+    "gateway": ["contract", "settings", "store", "cluster", "limits", "guards", "connectors"],
     "rest": ["contract", "platform", "gateway"],
     "app": ["contract", "platform"],
     "frontend": ["app"],
     "server": [
-        "contract", "settings", "store", "cluster", "guards", "connectors", "platform", "gateway", "rest", "app",
+        "contract", "settings", "store", "cluster", "limits", "guards", "connectors", "platform", "gateway", "rest",
+        "app",
     ],
     # The test application stands beside the product, and nothing of the product depends on it.
-    "testkit": ["contract", "settings", "store", "cluster", "guards", "connectors", "platform", "gateway", "rest"],
+    "testkit": ["contract", "settings", "store", "cluster", "limits", "guards", "connectors", "platform", "gateway", "rest"],
 }
 
 # A library and the crates that may name it.
