@@ -57,6 +57,8 @@ kinds! {
     SessionGone SessionNotFound "there is no such session of yours";
     ApiGone ApiNotFound "there is no API with this id in your organization";
     SlugInUse SlugTaken "another API of the organization has this slug";
+    RouteGone RouteNotFound "there is no route with this id in this API of your organization";
+    RouteNameInUse RouteNameTaken "another route of the API has this name";
     KeyGone ApiKeyNotFound "there is no API key with this id in your organization";
     KeyRevoked ApiKeyRevoked "the key was revoked; create another one";
     /// More password checks at a time than this machine can do.

@@ -407,7 +407,7 @@ fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-fn upper(methods: &[String]) -> Vec<String> {
+pub(crate) fn upper(methods: &[String]) -> Vec<String> {
     without_repeats(
         methods
             .iter()

@@ -10,9 +10,11 @@ mod cursor;
 mod fault;
 mod first_start;
 mod keys;
+mod limits;
 mod passwords;
 mod permissions;
 mod platform;
+mod routes;
 mod session_store;
 mod sessions;
 mod throttle;
@@ -34,8 +36,12 @@ pub use keys::{
     KeyCreateError, KeyGetError, KeyListError, KeyRevokeError, KeyRotateError, KeyTicketError,
     KeyUpdateError,
 };
+pub use limits::{EffectiveError, PolicyGetError, PolicyPutError};
 pub use permissions::{Permission, Permit};
 pub use platform::{Platform, PlatformConfig};
+pub use routes::{
+    RouteCreateError, RouteDeleteError, RouteGetError, RouteListError, RouteUpdateError,
+};
 pub use session_store::StoredSessions;
 pub use sessions::{
     BearerError, LogoutError, RefreshError, SessionActorError, SessionListError,
@@ -43,6 +49,8 @@ pub use sessions::{
 };
 pub use throttle::ThrottleConfig;
 pub use usage::UsageError;
+
+pub use apiverse_store::PolicyTarget;
 
 /// Base URL of the built-in sample upstream; only the sample itself may have it.
 pub const SAMPLE_BASE_URL: &str = "http://sample.apiverse.internal";

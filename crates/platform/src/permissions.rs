@@ -9,6 +9,9 @@ use crate::fault::Forbidden;
 /// What an operation needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
+    /// What concerns the organization as a whole.
+    OrganizationRead,
+    OrganizationWrite,
     ApisRead,
     ApisWrite,
     KeysRead,
@@ -18,7 +21,9 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
+        Self::OrganizationRead,
+        Self::OrganizationWrite,
         Self::ApisRead,
         Self::ApisWrite,
         Self::KeysRead,
@@ -34,8 +39,8 @@ impl Permission {
         match self {
             Self::ApisRead | Self::KeysRead => &[Owner, Admin, Developer, Viewer],
             Self::ApisWrite | Self::KeysWrite => &[Owner, Admin, Developer],
-            Self::UsageRead => &[Owner, Admin, Developer, Billing, Viewer],
-            Self::AuditRead => &[Owner, Admin],
+            Self::OrganizationRead | Self::UsageRead => &[Owner, Admin, Developer, Billing, Viewer],
+            Self::OrganizationWrite | Self::AuditRead => &[Owner, Admin],
         }
     }
 }
@@ -89,7 +94,9 @@ mod tests {
         }
         assert_eq!(
             table,
-            "ApisRead: ownerx adminx developerx billing- viewerx\n\
+            "OrganizationRead: ownerx adminx developerx billingx viewerx\n\
+             OrganizationWrite: ownerx adminx developer- billing- viewer-\n\
+             ApisRead: ownerx adminx developerx billing- viewerx\n\
              ApisWrite: ownerx adminx developerx billing- viewer-\n\
              KeysRead: ownerx adminx developerx billing- viewerx\n\
              KeysWrite: ownerx adminx developerx billing- viewer-\n\

@@ -8,7 +8,9 @@ use http::{Method, StatusCode, Uri};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::routes::{accounts, apis, audit, documents, health, keys, metrics, sessions, usage};
+use crate::routes::{
+    accounts, apis, audit, documents, health, keys, limits, metrics, sessions, usage,
+};
 use crate::{ApiProblem, RestState};
 
 /// Where the operations live; they are served without it too.
@@ -16,7 +18,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// What is below the bare paths and unknown is a problem document, not a page of the console.
 /// Under the prefix, `/api/{*rest}` sees to that.
-pub(crate) const UNKNOWN: [&str; 14] = [
+pub(crate) const UNKNOWN: [&str; 16] = [
     "/api",
     "/api/",
     "/api/{*rest}",
@@ -31,6 +33,8 @@ pub(crate) const UNKNOWN: [&str; 14] = [
     "/usage/",
     "/usage/{*rest}",
     "/audit/{*rest}",
+    "/limits/{*rest}",
+    "/organization/{*rest}",
 ];
 
 /// The whole REST side, without the [`layers`](crate::layers()) around it and without a fallback,
@@ -70,6 +74,16 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(keys::get, keys::patch, keys::revoke))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::ticket))
+        .routes(routes!(limits::organization, limits::put_organization))
+        .routes(routes!(limits::api, limits::put_api))
+        .routes(routes!(limits::list_routes, limits::create_route))
+        .routes(routes!(
+            limits::get_route,
+            limits::patch_route,
+            limits::delete_route
+        ))
+        .routes(routes!(limits::key, limits::put_key))
+        .routes(routes!(limits::effective))
         .routes(routes!(usage::report))
         .routes(routes!(usage::calls))
         .routes(routes!(usage::top))

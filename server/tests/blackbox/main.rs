@@ -8,6 +8,7 @@ mod first_run;
 mod forwarding;
 mod hostile;
 mod keys;
+mod limits;
 mod nodes;
 mod operations;
 mod real_upstreams;

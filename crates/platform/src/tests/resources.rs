@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use apiverse_cluster::Bus;
+use apiverse_cluster::{Bus, Change};
 use apiverse_connectors::egress::EgressPolicy;
 use apiverse_contract::apis::{AuthType, PatchApi};
 use apiverse_contract::auth::Role;
 use apiverse_contract::keys::{CreateApiKey, PatchApiKey, RotateApiKey};
+use apiverse_contract::limits::{CreateRoute, LimitPolicy, PatchRoute};
 use apiverse_contract::usage::UsageQuery;
 use apiverse_contract::{ErrorCode, ListQuery};
 use chrono::Duration;
 use parking_lot::Mutex;
 
 use super::{api, bench, bench_with, config};
-use crate::{Actor, Fault, Platform};
+use crate::{Actor, Fault, Platform, PolicyTarget};
 
 #[tokio::test]
 async fn slugs_are_made_or_chosen() {
@@ -253,4 +254,106 @@ async fn lists_of_calls_may_span_any_time() {
     };
     let refused = bench.platform.usage_calls(&actor, backwards).await;
     assert_eq!(refused.expect_err("is empty").fields()[0].field, "from");
+}
+
+#[tokio::test]
+async fn limits_leave_a_line_and_are_announced() {
+    let bench = bench().await;
+    let actor = bench.actor("ada").await;
+    let platform = &bench.platform;
+    let created = platform.api_create(&actor, api("a")).await;
+    let api_id = created.expect("creates").id;
+    let key = CreateApiKey {
+        name: "k".to_owned(),
+        ..CreateApiKey::default()
+    };
+    let key_id = platform.key_create(&actor, key).await;
+    let key_id = key_id.expect("creates").view.id;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ears = Arc::clone(&heard);
+    platform.inner.bus.on_change(move |change| {
+        ears.lock().push(change);
+        Box::pin(std::future::ready(()))
+    });
+    let policy = |calls| LimitPolicy {
+        concurrency: Some(calls),
+        ..LimitPolicy::default()
+    };
+    for (calls, target) in [
+        (1, PolicyTarget::Organization),
+        (2, PolicyTarget::Api(api_id)),
+        (3, PolicyTarget::Key(key_id)),
+    ] {
+        let set = platform.limits_put(&actor, target, policy(calls)).await;
+        assert_eq!(set.expect("sets").policy, policy(calls));
+    }
+    let route = CreateRoute {
+        name: "r".to_owned(),
+        path: "/*".to_owned(),
+        ..CreateRoute::default()
+    };
+    let route = platform.route_create(&actor, api_id, route).await;
+    let route_id = route.expect("creates").id;
+    let patch = PatchRoute {
+        policy: Some(policy(4)),
+        ..PatchRoute::default()
+    };
+    let patched = platform.route_patch(&actor, api_id, route_id, patch).await;
+    assert_eq!(patched.expect("changes").policy, policy(4));
+    let deleted = platform.route_delete(&actor, api_id, route_id).await;
+    deleted.expect("deletes");
+    assert_eq!(
+        *heard.lock(),
+        [
+            Change::Organization(actor.organization_id),
+            Change::Api(api_id),
+            Change::Key(key_id),
+            Change::Api(api_id),
+            Change::Api(api_id),
+            Change::Api(api_id),
+        ]
+    );
+
+    let lines = platform.audit_list(&actor, ListQuery::default()).await;
+    let lines = lines.expect("lists").data;
+    let told: Vec<(&str, &str)> = lines[..6]
+        .iter()
+        .map(|line| (line.action.as_str(), line.target_type.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("route.deleted", "route"),
+            ("route.updated", "route"),
+            ("route.created", "route"),
+            ("limits.updated", "api_key"),
+            ("limits.updated", "api"),
+            ("limits.updated", "organization"),
+        ]
+    );
+    assert_eq!(
+        lines[4].details,
+        serde_json::json!({ "before": {}, "after": { "concurrency": 2 } })
+    );
+
+    // What developers may not: the organization's. What nobody may: a revoked key's.
+    let developer = Actor {
+        role: Role::Developer,
+        ..actor.clone()
+    };
+    let refused = platform
+        .limits_put(&developer, PolicyTarget::Organization, policy(9))
+        .await;
+    assert_eq!(refused.expect_err("may not").code(), ErrorCode::Forbidden);
+    let own = PolicyTarget::Key(key_id);
+    assert!(
+        platform
+            .limits_put(&developer, own, policy(9))
+            .await
+            .is_ok()
+    );
+    platform.key_revoke(&actor, key_id).await.expect("revokes");
+    let over = platform.limits_put(&actor, own, policy(9)).await;
+    assert_eq!(over.expect_err("is over").code(), ErrorCode::ApiKeyRevoked);
+    assert!(platform.limits_get(&actor, own).await.is_ok());
 }

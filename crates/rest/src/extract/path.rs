@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use apiverse_contract::{ApiId, ErrorCode, KeyId, SessionId};
+use apiverse_contract::{ApiId, ErrorCode, KeyId, RouteId, SessionId};
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
@@ -22,6 +22,10 @@ impl ResourceId for KeyId {
     const NOT_FOUND: ErrorCode = ErrorCode::ApiKeyNotFound;
 }
 
+impl ResourceId for RouteId {
+    const NOT_FOUND: ErrorCode = ErrorCode::RouteNotFound;
+}
+
 impl ResourceId for SessionId {
     const NOT_FOUND: ErrorCode = ErrorCode::SessionNotFound;
 }
@@ -38,12 +42,38 @@ impl<T: ResourceId, S: Send + Sync> FromRequestParts<S> for ApiPath<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let text = Path::<String>::from_request_parts(parts, state).await.ok();
-        match text.and_then(|Path(text)| T::from_str(&text).ok()) {
-            Some(id) => Ok(Self(id)),
-            None => Err(ApiProblem::new(
-                T::NOT_FOUND,
-                "the address has no valid id; ids are UUIDs",
-            )),
-        }
+        parse(text.as_ref().map(|Path(text)| text.as_str())).map(Self)
+    }
+}
+
+/// The two ids of the path, of a thing and of one inside it.
+///
+/// # Errors
+/// The 404 of the first that is malformed.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiPaths<T, U>(pub T, pub U);
+
+impl<T: ResourceId, U: ResourceId, S: Send + Sync> FromRequestParts<S> for ApiPaths<T, U> {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let texts = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .ok();
+        let (first, second) = match &texts {
+            Some(Path((first, second))) => (Some(first.as_str()), Some(second.as_str())),
+            None => (None, None),
+        };
+        Ok(Self(parse(first)?, parse(second)?))
+    }
+}
+
+fn parse<T: ResourceId>(text: Option<&str>) -> Result<T, ApiProblem> {
+    match text.and_then(|text| T::from_str(text).ok()) {
+        Some(id) => Ok(id),
+        None => Err(ApiProblem::new(
+            T::NOT_FOUND,
+            "the address has no valid id; ids are UUIDs",
+        )),
     }
 }

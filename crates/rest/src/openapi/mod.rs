@@ -26,13 +26,17 @@ const DESCRIPTION: &str = "The REST API of APIverse, a self-hosted API platform.
     Authenticate with `Authorization: Bearer` and an access token from `POST /auth/login`, or the \
     operator's `UNIFIED_API_KEY`; browsers may use the console's session cookie.";
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     (
         "accounts",
         "Registering, signing in, the own account and its sessions",
     ),
     ("apis", "Registered upstreams"),
     ("keys", "The keys that consumers send to the gateway"),
+    (
+        "limits",
+        "How often APIs may be called, by whom, and how many calls at once",
+    ),
     ("usage", "What went through the gateway"),
     ("audit", "Who changed what"),
     ("gateway", "Calls to registered APIs, with an API key"),

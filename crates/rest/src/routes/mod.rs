@@ -7,6 +7,7 @@ pub mod audit;
 pub mod documents;
 pub mod health;
 pub mod keys;
+pub mod limits;
 pub mod metrics;
 pub mod sessions;
 pub mod usage;

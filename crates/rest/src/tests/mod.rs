@@ -4,6 +4,7 @@ mod accounts;
 mod app;
 mod hostile;
 mod http;
+mod limits;
 mod openapi;
 mod operations;
 mod resources;

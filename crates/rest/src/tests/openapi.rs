@@ -42,7 +42,7 @@ async fn every_operation_is_there_and_wants_a_caller() {
         if path.starts_with("/proxy/") {
             continue;
         }
-        let with_id = path.replace("{id}", ID);
+        let with_id = path.replace("{id}", ID).replace("{route_id}", ID);
         let bare = with_id
             .strip_prefix("/api/v1")
             .unwrap_or(&with_id)
