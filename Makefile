@@ -34,7 +34,7 @@ lint: ## clippy for the server and for the browser, layers, shell scripts
 	cargo clippy --workspace --exclude apiverse-frontend --all-targets -- -D warnings
 	cargo clippy -p apiverse-frontend --target wasm32-unknown-unknown -- -D warnings
 	python3 scripts/check-layers.py
-	if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh bench/run.sh .ci/run; fi
+	if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh scripts/wasm/*.sh bench/run.sh .ci/run; fi
 
 fmt: ## format every crate
 	cargo fmt --all

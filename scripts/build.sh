@@ -10,7 +10,7 @@ sources_hash() {
     {
         rustc --version
         find app frontend server crates migrations style public \
-            Cargo.toml Cargo.lock package.json package-lock.json scripts/build.sh scripts/tools.sh scripts/compress.mjs \
+            Cargo.toml Cargo.lock package.json package-lock.json scripts/build.sh scripts/tools.sh scripts/compress.mjs scripts/wasm \
             -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
     } | sha256sum | cut -d' ' -f1
 }
@@ -25,10 +25,12 @@ fi
 say "building the release"
 tailwind="$(node -p 'require("./node_modules/tailwindcss/package.json").version')"
 # With hashed file names the binary must be told of them by hash.txt, which stands next to it.
+rm -rf "$TARGET_DIR/site"
 LEPTOS_SITE_ROOT="$TARGET_DIR/site" LEPTOS_TAILWIND_VERSION="v$tailwind" \
     cargo-leptos leptos build --release ${CI:+--cargo-locked}
 # wasm-bindgen's type declarations are for programmers, not for browsers.
 find "$TARGET_DIR/site" -name '*.d.*ts' -delete
+scripts/wasm/shrink.sh "$TARGET_DIR"/site/pkg/*.wasm
 node scripts/compress.mjs "$TARGET_DIR/site"
 
 # A server may be running from there: files are replaced, never written into.

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 
-// docs/decisions/0006: the aim is 300,000. This only ever goes down.
-const LIMIT = 345_000;
+// A promise: docs/decisions/0006.
+const LIMIT = 300_000;
 
 const pkg = join(process.argv[2], "pkg");
 let total = 0;

@@ -44,7 +44,7 @@ checks "format" cargo fmt --all --check
 checks "layers" python3 scripts/check-layers.py
 checks "lock file" scripts/check-lock.sh
 checks "browser test types" tsc --noEmit -p end2end
-if command -v shellcheck >/dev/null; then checks "shell scripts" shellcheck -x scripts/*.sh bench/run.sh .ci/run; fi
+if command -v shellcheck >/dev/null; then checks "shell scripts" shellcheck -x scripts/*.sh scripts/wasm/*.sh bench/run.sh .ci/run; fi
 if command -v cargo-deny >/dev/null; then checks "licences and bans" cargo deny check licenses bans sources; fi
 
 checks "clippy" cargo clippy "${locked[@]}" --workspace --exclude apiverse-frontend --all-targets -- -D warnings

@@ -10,7 +10,7 @@ use leptos_router::hooks::use_location;
 use leptos_router::path;
 
 use crate::ambient;
-use crate::page_context::Page;
+use crate::page_context::{Page, PageSeed};
 use crate::pages::console::{apis, explorer, keys, layout, overview, settings, usage};
 use crate::pages::not_found::not_found;
 use crate::pages::public::{landing, login, register};
@@ -27,7 +27,7 @@ const WHOLE: SsrMode = SsrMode::Async;
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
-    let page = Page::new(SharedValue::new(ambient::page_seed).into_inner());
+    let page = Page::new(PageSeed::shared());
     provide_context(page);
     let toasts = Toasts::new();
     provide_context(toasts);

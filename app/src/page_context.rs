@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::ambient;
+
 /// Computed once for a request on the server and handed to the browser with the page, so that
 /// hydration sees what the server saw.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -17,6 +19,16 @@ pub struct PageSeed {
     pub gateway_base: String,
     /// The answer to a form that was posted without JavaScript.
     pub flash: Option<Flash>,
+}
+
+impl PageSeed {
+    /// The request's seed, as the server saw it. It travels as text: the codec of its own type would
+    /// bring a parser along.
+    #[must_use]
+    pub fn shared() -> Self {
+        let text = || serde_json::to_string(&ambient::page_seed()).unwrap_or_default();
+        ambient::read(&SharedValue::new_str(text).into_inner()).unwrap_or_default()
+    }
 }
 
 /// Who is signed in, and for whom they act.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use apiverse_cluster::Bus;
 use apiverse_connectors::egress::EgressPolicy;
 use apiverse_platform::{Clock, Platform, PlatformConfig, ThrottleConfig};
-use apiverse_rest::ServerFunction;
+use apiverse_rest::{ServerFunction, ServerFunctions};
 use apiverse_settings::{Settings, Vault};
 use apiverse_store::{ConnectOptions, Store};
 
@@ -65,11 +65,11 @@ pub async fn platform_alone(settings: &Settings) -> Result<Platform, Error> {
     Ok(platform(settings, store, vault(settings), Bus::local()))
 }
 
-/// The console's server functions as the OpenAPI document names them.
-pub fn server_functions() -> &'static [ServerFunction] {
+/// The console's server functions for the OpenAPI document.
+pub fn server_functions() -> &'static ServerFunctions {
     use std::sync::LazyLock;
-    static ALL: LazyLock<Vec<ServerFunction>> = LazyLock::new(|| {
-        apiverse_app::ssr::server_functions()
+    static ALL: LazyLock<ServerFunctions> = LazyLock::new(|| ServerFunctions {
+        functions: apiverse_app::ssr::server_functions()
             .iter()
             .map(|function| ServerFunction {
                 path: function.path,
@@ -77,7 +77,8 @@ pub fn server_functions() -> &'static [ServerFunction] {
                 input: function.input,
                 output: function.output,
             })
-            .collect()
+            .collect(),
+        schemas: apiverse_app::ssr::schemas(),
     });
     &ALL
 }
@@ -88,4 +89,44 @@ pub fn print_openapi() -> Outcome {
     let document = apiverse_rest::openapi(server_functions());
     println!("{}", document.to_pretty_json()?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn what_server_functions_take_and_answer_is_in_the_document() {
+        let document =
+            serde_json::to_value(apiverse_rest::openapi(server_functions())).expect("a document");
+        for function in &server_functions().functions {
+            for name in [function.input, function.output].into_iter().flatten() {
+                let schema = &document["components"]["schemas"][name];
+                assert!(schema.is_object(), "{}: {name} is missing", function.path);
+            }
+        }
+        every_reference_leads_somewhere(&document, &document);
+    }
+
+    fn every_reference_leads_somewhere(document: &Value, value: &Value) {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::String(reference)) = map.get("$ref") {
+                    let target = document.pointer(reference.trim_start_matches('#'));
+                    assert!(target.is_some(), "{reference} leads nowhere");
+                }
+                for inner in map.values() {
+                    every_reference_leads_somewhere(document, inner);
+                }
+            }
+            Value::Array(list) => {
+                for inner in list {
+                    every_reference_leads_somewhere(document, inner);
+                }
+            }
+            _ => {}
+        }
+    }
 }

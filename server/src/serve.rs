@@ -212,7 +212,7 @@ fn rest_state(
             .is_none()
             .then(|| server.metrics_endpoint.clone()),
         revision: option_env!("APIVERSE_REVISION").unwrap_or("unknown"),
-        server_functions: compose::server_functions(),
+        console: compose::server_functions(),
     };
     RestState::new(platform.clone(), rest_settings, all, prometheus)
 }

@@ -1,5 +1,7 @@
 //! The browser's half of what differs between server and browser.
 
+mod json;
+
 use apiverse_contract::{ErrorCode, Problem};
 use chrono::{DateTime, Utc};
 use leptos::prelude::window;
@@ -9,6 +11,8 @@ use leptos::web_sys;
 use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
+
+pub use json::{is_json, read};
 
 use crate::page_context::PageSeed;
 use crate::rpc::{Answering, encode};
@@ -42,7 +46,7 @@ fn answer(path: &'static str, arguments: String) -> Answering {
         match post(path, &arguments).await {
             Ok((true, text)) => format!("+{text}"),
             Ok((false, text)) => {
-                let problem = serde_json::from_str::<Problem>(&text);
+                let problem = read::<Problem>(&text);
                 encode(Err::<(), _>(&problem.unwrap_or_else(|_| broken(""))))
             }
             Err(_) => encode(Err::<(), _>(&offline())),

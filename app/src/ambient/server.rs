@@ -53,6 +53,16 @@ where
     })
 }
 
+/// Reads a value from its JSON.
+pub fn read<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    serde_json::from_str(text)
+}
+
+/// Whether a text is JSON.
+pub fn is_json(text: &str) -> bool {
+    read::<serde::de::IgnoredAny>(text).is_ok()
+}
+
 /// Types that do not fit together: a fault of ours.
 pub fn broken(reason: &str) -> Problem {
     tracing::error!(reason, "a page could not call a server function");

@@ -119,14 +119,14 @@ fn decode<T: DeserializeOwned>(answer: &str) -> Rpc<T> {
     if let Some(error) = problem_of(answer) {
         return Err(error);
     }
-    serde_json::from_str(answer.get(1..).unwrap_or_default())
+    ambient::read(answer.get(1..).unwrap_or_default())
         .map_err(|error| RpcError(ambient::broken(&error.to_string())))
 }
 
 fn problem_of(answer: &str) -> Option<RpcError> {
     let text = answer.strip_prefix('-')?;
     Some(RpcError(
-        serde_json::from_str(text).unwrap_or_else(|error| ambient::broken(&error.to_string())),
+        ambient::read(text).unwrap_or_else(|error| ambient::broken(&error.to_string())),
     ))
 }
 

@@ -11,6 +11,6 @@ mod shell;
 mod state;
 pub mod views;
 
-pub use openapi::{ServerFunction, server_functions};
+pub use openapi::{ServerFunction, schemas, server_functions};
 pub use render::routes;
 pub use state::ConsoleState;

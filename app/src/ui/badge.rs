@@ -3,8 +3,8 @@
 use apiverse_contract::keys::{Environment, KeyStatus};
 use leptos::prelude::*;
 
-pub fn pill(class: &'static str, text: impl Into<String>) -> AnyView {
-    view! { <span class=class>{text.into()}</span> }.into_any()
+pub fn pill(class: &'static str, text: &'static str) -> AnyView {
+    view! { <span class=class>{text}</span> }.into_any()
 }
 
 pub fn key_status(status: KeyStatus) -> AnyView {

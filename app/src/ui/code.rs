@@ -5,8 +5,7 @@ use leptos::prelude::*;
 use super::copy::copy_button;
 
 /// A block of code with a copy button in its corner.
-pub fn code_block(text: impl Into<String>, what: &str) -> AnyView {
-    let text = text.into();
+pub fn code_block(text: String, what: &str) -> AnyView {
     let copied = text.clone();
     view! {
         <div class="group relative">
@@ -35,12 +34,11 @@ pub fn code_block_live(text: Signal<String>, what: &str) -> AnyView {
 }
 
 /// An id or prefix in mono with a copy button.
-pub fn mono_copy(text: impl Into<String>, shown: impl Into<String>, what: &str) -> AnyView {
-    let text = text.into();
+pub fn mono_copy(text: String, shown: String, what: &str) -> AnyView {
     view! {
         <span class="inline-flex items-center gap-1">
             <span class="mono" title=text.clone()>
-                {shown.into()}
+                {shown}
             </span>
             {copy_button(move || text.clone(), what)}
         </span>

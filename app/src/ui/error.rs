@@ -11,11 +11,7 @@ use crate::urlencoded::query;
 
 /// A panel in the place of what could not be loaded. The rest of the page stays. `is_page` when
 /// there is no other heading.
-pub fn error_panel(
-    problem: Problem,
-    is_page: bool,
-    retry: impl Fn() + Send + Sync + 'static,
-) -> AnyView {
+pub fn error_panel(problem: Problem, is_page: bool, retry: Box<dyn Fn() + Send + Sync>) -> AnyView {
     let signed_out = problem.code == "authentication_required";
     if signed_out {
         // The session ended while the page was open.

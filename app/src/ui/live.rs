@@ -1,5 +1,6 @@
 //! Keeping a page up to date while somebody looks at it.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use leptos::prelude::*;
@@ -13,13 +14,19 @@ const EVERY: Duration = Duration::from_millis(2500);
 
 /// Asks for the latest call again and again, and runs `refresh` when it is another one. A page
 /// nobody sees does not ask.
-pub fn on_new_calls(refresh: impl Fn() + Copy + 'static) {
+pub fn on_new_calls(refresh: impl Fn() + 'static) {
+    watch(Rc::new(refresh));
+}
+
+fn watch(refresh: Rc<dyn Fn()>) {
     Effect::new(move |_| {
+        let refresh = Rc::clone(&refresh);
         let last = StoredValue::new(None::<Pulse>);
         let tick = move || {
             if !browser::is_visible() {
                 return;
             }
+            let refresh = Rc::clone(&refresh);
             spawn_local(async move {
                 // An error is the page's to show when it loads; a lost pulse is not worth a word.
                 let Ok(pulse) = call::<PulseFn, Pulse>(PulseFn {}).await else {

@@ -49,7 +49,7 @@ where
 {
     let render = move |answer: &str| match Loaded::<T>::read(answer) {
         Ok(data) => render(data),
-        Err(RpcError(problem)) => error_panel(problem, is_page, move || loaded.refetch()),
+        Err(RpcError(problem)) => error_panel(problem, is_page, Box::new(move || loaded.refetch())),
     };
     let resource = loaded.resource;
     let render: Render = Arc::new(render);

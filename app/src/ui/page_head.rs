@@ -18,12 +18,11 @@ pub fn page_head(title: &'static str, actions: AnyView) -> AnyView {
 /// The same below the second level: a way back stands above the title.
 pub fn page_head_below(
     parent: (&'static str, &'static str),
-    title: impl Into<String>,
+    title: String,
     beside: AnyView,
     actions: AnyView,
 ) -> AnyView {
     let (parent_href, parent_name) = parent;
-    let title = title.into();
     view! {
         <Title text=title.clone() />
         <div>
@@ -38,9 +37,11 @@ pub fn page_head_below(
                 </ol>
             </nav>
             <div class="page-head">
-                <h1 class="min-w-0 truncate">{title}</h1>
-                {beside}
-                <div class="ml-auto flex flex-wrap items-center gap-2">{actions}</div>
+                <div class="mr-auto flex min-w-0 items-center gap-2.5">
+                    <h1 class="min-w-0 truncate">{title}</h1>
+                    {beside}
+                </div>
+                {actions}
             </div>
         </div>
     }

@@ -21,7 +21,7 @@ pub use extract::json::{ApiJson, BODY_LIMIT};
 pub use extract::path::{ApiPath, ResourceId};
 pub use extract::query::ApiQuery;
 pub use layers::{layers, request_id::RequestId, session::COOKIE_NAME};
-pub use openapi::{ServerFunction, openapi};
+pub use openapi::{ServerFunction, ServerFunctions, openapi};
 pub use origin::{SameOrigin, is_same_origin};
 pub use problem::ApiProblem;
 pub use router::router;

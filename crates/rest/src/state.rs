@@ -8,7 +8,7 @@ use std::time::Duration;
 use apiverse_platform::Platform;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::ServerFunction;
+use crate::ServerFunctions;
 use crate::origin::OriginRules;
 
 /// What a probe answers: a few words about the dependency, or about what is wrong with it.
@@ -48,7 +48,7 @@ pub struct RestSettings {
     /// The build's revision, for `apiverse_build_info`.
     pub revision: &'static str,
     /// The console's server functions, for the OpenAPI document.
-    pub server_functions: &'static [ServerFunction],
+    pub console: &'static ServerFunctions,
 }
 
 impl Default for RestSettings {
@@ -61,7 +61,7 @@ impl Default for RestSettings {
             session_lifetime: Duration::from_secs(14 * 86_400),
             metrics_path: Some("/metrics".to_owned()),
             revision: "unknown",
-            server_functions: &[],
+            console: ServerFunctions::NONE,
         }
     }
 }

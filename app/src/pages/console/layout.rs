@@ -81,18 +81,20 @@ pub fn layout() -> AnyView {
             "Skip to content"
         </a>
         <div class="flex min-h-dvh">
-            <aside class="sticky top-0 hidden h-dvh w-14 shrink-0 flex-col border-r border-line bg-surface md:flex lg:w-56">
-                <a
-                    class="flex h-12 shrink-0 items-center overflow-hidden px-4 max-lg:[&>span]:text-[0px]"
-                    href="/console"
-                    aria-label="APIverse, overview"
-                >
-                    {brand()}
-                </a>
-                <nav aria-label="Main" class="flex grow flex-col overflow-y-auto px-2 pb-3">
-                    {navigation(false)}
-                </nav>
-            </aside>
+            <div class="hidden w-14 shrink-0 border-r border-line bg-surface md:block lg:w-56">
+                <div class="sticky top-0 flex h-dvh flex-col">
+                    <a
+                        class="flex h-12 shrink-0 items-center overflow-hidden px-4 max-lg:[&>span]:text-[0px]"
+                        href="/console"
+                        aria-label="APIverse, overview"
+                    >
+                        {brand()}
+                    </a>
+                    <nav aria-label="Main" class="flex grow flex-col overflow-y-auto px-2 pb-3">
+                        {navigation(false)}
+                    </nav>
+                </div>
+            </div>
             <div class="flex min-w-0 grow flex-col">
                 {top_bar()}
                 <main id="main" tabindex="-1" class="min-w-0 grow outline-none">

@@ -97,7 +97,7 @@ fn figures(usage: &UsageReport, before: &UsageTotals, span: Span) -> AnyView {
     view! {
         <section
             aria-label="Figures"
-            class="panel grid grid-cols-2 divide-line max-lg:divide-y lg:grid-cols-4 lg:divide-x"
+            class="grid grid-cols-2 gap-px overflow-hidden rounded-box border border-line bg-line lg:grid-cols-4"
         >
             {figure(
                 "Calls",
@@ -145,8 +145,8 @@ fn figure(
     class: &'static str,
 ) -> AnyView {
     let compared = match change {
-        Some(change) => format!("{change} against the {} before", span.words()),
-        None => format!("nothing in the {} before", span.words()),
+        Some(change) => format!("{change} vs previous {}", span.as_str()),
+        None => format!("no previous {}", span.as_str()),
     };
     let line = if values.is_empty() {
         String::new()
@@ -154,7 +154,7 @@ fn figure(
         spark(&values, class)
     };
     view! {
-        <div class="flex min-w-0 flex-col gap-0.5 px-4 py-3">
+        <div class="flex min-w-0 flex-col gap-0.5 bg-surface px-4 py-3">
             <p class="stat-label">{label}</p>
             <p class="stat-figure-value">{value}</p>
             <p class="stat-delta truncate" title=compared.clone()>

@@ -26,7 +26,7 @@ type Data = Loaded<Vec<SessionView>>;
 pub fn settings() -> AnyView {
     let sessions = load_with(|| Some(Sessions {}));
     view! {
-        <div class="page max-w-3xl">
+        <div class="page">
             {page_head(
                 "Settings",
                 view! {
@@ -39,21 +39,23 @@ pub fn settings() -> AnyView {
                 }
                     .into_any(),
             )}
-            {done_notice(use_query_map())} {profile()} {password(sessions)}
-            <section class="panel">
-                <div class="panel-head">
-                    <h2>"Sessions"</h2>
-                    <span class="text-sm text-muted">"Where you are signed in"</span>
-                </div>
-                {load(sessions, skeleton::table, move |all| session_table(all, sessions))}
-            </section>
-            <section class="panel flex flex-wrap items-center justify-between gap-3 p-4">
-                <div>
-                    <h2>"Appearance"</h2>
-                    <p class="text-muted">"Kept in this browser."</p>
-                </div>
-                {theme_choice()}
-            </section>
+            <div class="flex w-full max-w-3xl flex-col gap-4">
+                {done_notice(use_query_map())} {profile()} {password(sessions)}
+                <section class="panel">
+                    <div class="panel-head">
+                        <h2>"Sessions"</h2>
+                        <span class="text-sm text-muted">"Where you are signed in"</span>
+                    </div>
+                    {load(sessions, skeleton::table, move |all| session_table(all, sessions))}
+                </section>
+                <section class="panel flex flex-wrap items-center justify-between gap-3 p-4">
+                    <div class="min-w-0">
+                        <h2>"Appearance"</h2>
+                        <p class="text-muted">"Kept in this browser."</p>
+                    </div>
+                    {theme_choice()}
+                </section>
+            </div>
         </div>
     }
     .into_any()

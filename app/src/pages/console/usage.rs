@@ -315,7 +315,7 @@ fn totals(usage: &UsageReport) -> AnyView {
     let totals = &usage.totals;
     let figure = |label: &'static str, value: String, note: String| {
         view! {
-            <div class="min-w-0 px-4 py-3">
+            <div class="min-w-0 bg-surface px-4 py-3">
                 <p class="stat-label">{label}</p>
                 <p class="text-lg font-semibold num">{value}</p>
                 <p class="stat-delta truncate">{note}</p>
@@ -326,7 +326,7 @@ fn totals(usage: &UsageReport) -> AnyView {
     view! {
         <section
             aria-label="Totals"
-            class="panel grid grid-cols-2 divide-line max-lg:divide-y sm:grid-cols-3 lg:grid-cols-6 lg:divide-x"
+            class="grid grid-cols-2 gap-px overflow-hidden rounded-box border border-line bg-line sm:grid-cols-3 lg:grid-cols-6"
         >
             {figure("Calls", format::count(totals.calls), format!("{} refused here", format::count(totals.refused)))}
             {figure("Errors", format::count(totals.errors), format::percent(totals.errors, totals.calls))}

@@ -21,8 +21,37 @@ pub struct ServerFunction {
     pub output: Option<&'static str>,
 }
 
-pub fn add(document: &mut OpenApi, functions: &[ServerFunction]) {
-    for function in functions {
+/// The console's server functions, which this crate does not know.
+#[derive(Clone, Default)]
+pub struct ServerFunctions {
+    pub functions: Vec<ServerFunction>,
+    /// By name: the schemas they use and all that those refer to.
+    pub schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl ServerFunctions {
+    /// For a service without a console.
+    pub const NONE: &Self = &Self {
+        functions: Vec::new(),
+        schemas: Vec::new(),
+    };
+}
+
+// The schemas have no `Debug`.
+impl std::fmt::Debug for ServerFunctions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(&self.functions).finish()
+    }
+}
+
+pub fn add(document: &mut OpenApi, console: &ServerFunctions) {
+    let components = document.components.get_or_insert_default();
+    for (name, schema) in &console.schemas {
+        // A type that the REST API has too stays as it is there.
+        let place = components.schemas.entry(name.clone());
+        place.or_insert_with(|| schema.clone());
+    }
+    for function in &console.functions {
         let input = function.input.map(|name| schema(document, name));
         let output = function.output.map(|name| schema(document, name));
         let name = function

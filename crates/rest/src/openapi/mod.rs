@@ -13,7 +13,7 @@ use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiB
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
-pub use console::ServerFunction;
+pub use console::{ServerFunction, ServerFunctions};
 
 use crate::layers::session::COOKIE_NAME;
 use crate::{RestState, router};
@@ -44,15 +44,15 @@ const TAGS: [(&str, &str); 9] = [
     ("console", "The console's server functions"),
 ];
 
-/// The whole document. `server_functions` are the console's, which this crate does not know.
+/// The whole document.
 #[must_use]
-pub fn openapi(server_functions: &[ServerFunction]) -> OpenApi {
+pub fn openapi(console: &ServerFunctions) -> OpenApi {
     let mut document = OpenApiRouter::<RestState>::with_openapi(base())
         .nest(router::PREFIX, router::operations())
         .merge(router::outside())
         .into_openapi();
     gateway::add(&mut document);
-    console::add(&mut document, server_functions);
+    console::add(&mut document, console);
     document
 }
 

@@ -12,7 +12,7 @@ use crate::openapi::openapi;
 
 /// Both are made once, when the router is.
 pub fn router(state: &RestState) -> Router<RestState> {
-    let document = openapi(state.shared.settings.server_functions);
+    let document = openapi(state.shared.settings.console);
     let page = Page::render(&document);
     let json = Bytes::from(document.to_json().unwrap_or_default());
     let tag = format!("\"{:08x}\"", checksum(&json));

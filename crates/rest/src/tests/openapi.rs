@@ -1,16 +1,18 @@
 //! The document: what it promises is there, and it is what is checked in.
 
+use apiverse_contract::Problem;
 use http::Method;
 use serde_json::{Map, Value};
+use utoipa::PartialSchema;
 
 use super::app::App;
-use crate::openapi;
+use crate::{ServerFunction, ServerFunctions, openapi};
 
 const ID: &str = "01932c07-2a5e-7c3b-9d3e-5a1f0c7b8e21";
 
 /// Every operation of the document: method, path, its value.
 fn operations() -> Vec<(Method, String, Value)> {
-    let document = serde_json::to_value(openapi(&[])).expect("a document");
+    let document = serde_json::to_value(openapi(ServerFunctions::NONE)).expect("a document");
     let mut all = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap_or(&Map::new()) {
         for (name, operation) in item.as_object().unwrap_or(&Map::new()) {
@@ -128,25 +130,46 @@ fn every_reference_leads_somewhere() {
             _ => {}
         }
     }
-    let document = serde_json::to_value(openapi(&[])).expect("a document");
+    let document = serde_json::to_value(openapi(ServerFunctions::NONE)).expect("a document");
     assert_eq!(document["openapi"], "3.1.0");
     walk(&document, &document);
 }
 
 #[test]
 fn server_functions_are_in_it() {
-    let functions = [crate::ServerFunction {
-        path: "/api/fn/apis/create",
-        summary: "Register an API",
-        input: Some("CreateApi"),
-        output: Some("ApiView"),
-    }];
-    let document = serde_json::to_value(openapi(&functions)).expect("a document");
+    let function = |path, input, output| ServerFunction {
+        path,
+        summary: "does something",
+        input: Some(input),
+        output: Some(output),
+    };
+    let console = ServerFunctions {
+        functions: vec![
+            function("/api/fn/apis/create", "CreateApi", "ApiView"),
+            function("/api/fn/usage/overview", "OverviewQuery", "Overview"),
+        ],
+        schemas: vec![
+            ("Overview".to_owned(), Problem::schema()),
+            ("ApiView".to_owned(), Problem::schema()),
+        ],
+    };
+    let document = serde_json::to_value(openapi(&console)).expect("a document");
     let operation = &document["paths"]["/api/fn/apis/create"]["post"];
     assert_eq!(operation["tags"][0], "console");
     assert_eq!(
         operation["requestBody"]["content"]["application/json"]["schema"]["$ref"],
         "#/components/schemas/CreateApi"
+    );
+    let overview = &document["paths"]["/api/fn/usage/overview"]["post"];
+    assert_eq!(
+        overview["responses"]["200"]["content"]["application/json"]["schema"]["$ref"],
+        "#/components/schemas/Overview"
+    );
+    // The REST API's own schema is kept where both have one of that name.
+    let without = serde_json::to_value(openapi(ServerFunctions::NONE)).expect("a document");
+    assert_eq!(
+        document["components"]["schemas"]["ApiView"],
+        without["components"]["schemas"]["ApiView"]
     );
 }
 
@@ -154,7 +177,9 @@ fn server_functions_are_in_it() {
 #[test]
 fn the_checked_in_document_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
-    let mut text = openapi(&[]).to_pretty_json().expect("a document");
+    let mut text = openapi(ServerFunctions::NONE)
+        .to_pretty_json()
+        .expect("a document");
     text.push('\n');
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
         std::fs::write(path, &text).expect("docs/openapi.json is written");

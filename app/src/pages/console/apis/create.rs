@@ -33,13 +33,13 @@ pub fn create() -> AnyView {
         })
     };
     view! {
-        <div class="page max-w-3xl">
-            {page_head_below(("/console/apis", "APIs"), "New API", ().into_any(), ().into_any())}
+        <div class="page">
+            {page_head_below(("/console/apis", "APIs"), "New API".to_owned(), ().into_any(), ().into_any())}
             <form
                 method="post"
                 action="/console/apis/new"
                 novalidate
-                class="panel"
+                class="panel w-full max-w-3xl"
                 on:submit=form.on_submit(register)
             >
                 <div class="panel-body flex flex-col gap-5">{form.head()} {fields(form, None)}</div>

@@ -118,14 +118,12 @@ pub fn delete(api: &ApiView, calls: u64, callers: u64) -> AnyView {
                 </p>
             </div>
             {form.head()}
-            <div class="flex flex-wrap items-end gap-3">
-                <div class="w-72">
-                    {Input::mono("confirm", "Type the slug to confirm").show(form, "")}
-                </div>
-                <p class="mono pb-2 text-muted">{slug}</p>
-                <div class="ml-auto">
-                    {form.button_with_class("Delete API", "btn btn-outline btn-error btn-sm")}
-                </div>
+            <p class="text-sm text-muted">
+                "To confirm, type " <span class="mono font-medium text-ink">{slug}</span>
+            </p>
+            <div class="flex flex-wrap items-end justify-between gap-3">
+                <div class="w-72">{Input::mono("confirm", "Its slug").show(form, "")}</div>
+                {form.button_with_class("Delete API", "btn btn-outline btn-error btn-sm")}
             </div>
         </form>
     }

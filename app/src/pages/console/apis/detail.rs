@@ -90,7 +90,7 @@ fn content(found: ApiDetail, data: Data, state: ChartState, inspector: Inspector
         )}
         {done_notice(use_query_map())}
         {facts(&api, &base)}
-        <div class="grid items-start gap-4 lg:grid-cols-[1fr_24rem]">
+        <div class="grid items-start gap-4 lg:grid-cols-[1fr_26rem]">
             <div class="flex min-w-0 flex-col gap-4">
                 <section class="panel">
                     <div class="panel-head">

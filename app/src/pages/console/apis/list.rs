@@ -61,7 +61,7 @@ fn content(page: Page<ApiView>, asked: &ListQuery) -> AnyView {
     let next = page.next_cursor.clone();
     let rows = page.data.into_iter().map(row).collect_view();
     view! {
-        <section class="panel" aria-label="APIs">
+        <section class="panel overflow-hidden" aria-label="APIs">
             <div class="table-scroll" tabindex="0">
                 <table class="data-table">
                     <thead>

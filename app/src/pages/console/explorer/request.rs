@@ -12,7 +12,7 @@ use crate::browser;
 use crate::forms::Fields;
 use crate::page_context::Page;
 use crate::pages::console::apis::curl_quote;
-use crate::rpc::usage::{ExplorerApi, ExplorerView};
+use crate::rpc::usage::{ExplorerApi, ExplorerKey, ExplorerView};
 use crate::ui::code::code_block_live;
 use crate::ui::dynamic::{changing, dynamic, on};
 use crate::ui::form::spinner;
@@ -172,7 +172,7 @@ pub fn form(choices: ExplorerView, chosen: Option<&str>, state: RwSignal<State>)
     });
     let keys = keys
         .into_iter()
-        .map(|key| option(key.id, format!("{} ({}…)", key.name, key.key_prefix), false))
+        .map(|key| option(key.id.clone(), key_words(&key), false))
         .collect_view();
     let methods = METHODS
         .into_iter()
@@ -191,7 +191,7 @@ pub fn form(choices: ExplorerView, chosen: Option<&str>, state: RwSignal<State>)
                             "explorer-api",
                             "API",
                             view! {
-                                <select id="explorer-api" name="api" class="select w-full">
+                                <select id="explorer-api" name="api" class="select w-full truncate">
                                     {apis}
                                 </select>
                             }
@@ -201,7 +201,7 @@ pub fn form(choices: ExplorerView, chosen: Option<&str>, state: RwSignal<State>)
                             "explorer-key",
                             "API key",
                             view! {
-                                <select id="explorer-key" name="key" class="select w-full">
+                                <select id="explorer-key" name="key" class="select w-full truncate">
                                     {keys}
                                 </select>
                             }
@@ -291,6 +291,14 @@ pub fn form(choices: ExplorerView, chosen: Option<&str>, state: RwSignal<State>)
         </div>
     }
     .into_any()
+}
+
+fn key_words(key: &ExplorerKey) -> String {
+    format!(
+        "{} ({})",
+        key.name,
+        crate::format::middle(&key.key_prefix, 13, 0)
+    )
 }
 
 fn labelled(id: &'static str, label: &'static str, input: AnyView) -> AnyView {

@@ -23,8 +23,8 @@ pub fn create() -> AnyView {
     let created = RwSignal::new(flash.and_then(|flash| flash.created));
     let navigate = use_navigate();
     view! {
-        <div class="page max-w-3xl">
-            {page_head_below(("/console/keys", "Keys"), "New key", ().into_any(), ().into_any())}
+        <div class="page">
+            {page_head_below(("/console/keys", "Keys"), "New key".to_owned(), ().into_any(), ().into_any())}
             {reveal(created, move |href| navigate(&href, NavigateOptions::default()))}
             {load(choices, skeleton::form, move |choices: KeyChoices| {
                 let form = FormState::new("key-new");
@@ -42,7 +42,7 @@ pub fn create() -> AnyView {
                         method="post"
                         action="/console/keys/new"
                         novalidate
-                        class="panel"
+                        class="panel w-full max-w-3xl"
                         on:submit=form.on_submit(make)
                     >
                         <div class="panel-body flex flex-col gap-5">

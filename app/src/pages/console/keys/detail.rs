@@ -17,6 +17,7 @@ use crate::rpc::keys::{Detail, KeyDetail, KeyRef, Revoke, Update, UpdateKey};
 use crate::rpc::{Loaded, Named, RpcError, load_with, send};
 use crate::ui::badge::{environment, key_status};
 use crate::ui::code::mono_copy;
+use crate::ui::dynamic::when;
 use crate::ui::field::Input;
 use crate::ui::form::{FormState, Sent, unreadable};
 use crate::ui::load::load_page;
@@ -84,42 +85,53 @@ fn content(found: KeyDetail, data: Data, created: Created, inspector: Inspector)
         )}
         {done_notice(use_query_map())}
         {facts(&key, calls_24h)}
-        <section class="panel">
-            <div class="panel-head">
-                <h2>"Latest calls"</h2>
-                <a class="link-quiet text-sm" href=all_calls>
-                    "All calls"
-                </a>
+        <div class="grid items-start gap-4 lg:grid-cols-[1fr_24rem]">
+            <div class="flex min-w-0 flex-col gap-4">
+                <section class="panel">
+                    <div class="panel-head">
+                        <h2>"Latest calls"</h2>
+                        <a class="link-quiet text-sm" href=all_calls>
+                            "All calls"
+                        </a>
+                    </div>
+                    {list}
+                </section>
+                {when(!is_over, || settings(&key, &apis, data))}
             </div>
-            {list}
+            {if is_over {
+                view! {
+                    <p class="panel p-4 text-muted">
+                        "A revoked key cannot be changed or brought back."
+                    </p>
+                }
+                    .into_any()
+            } else {
+                view! {
+                    <div class="flex min-w-0 flex-col gap-4">
+                        {rotate_panel(&key, created)} {end(&key, calls_24h, data)}
+                    </div>
+                }
+                    .into_any()
+            }}
+        </div>
+    }
+    .into_any()
+}
+
+fn rotate_panel(key: &ApiKeyView, created: Created) -> AnyView {
+    let button = |form: FormState| {
+        view! {
+            <div class="flex justify-end">
+                {form.button_with_class("Rotate", "btn btn-outline btn-sm")}
+            </div>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="panel flex flex-col gap-3 p-4">
+            <h2>"Rotate"</h2>
+            {rotate_form(key, created, || (), button)}
         </section>
-        {if is_over {
-            view! { <p class="text-muted">"A revoked key cannot be changed or brought back."</p> }.into_any()
-        } else {
-            view! {
-                <div class="flex max-w-3xl flex-col gap-4">
-                    {settings(&key, &apis, data)}
-                    <section class="panel flex flex-col gap-3 p-4">
-                        <h2>"Rotate"</h2>
-                        {rotate_form(
-                            &key,
-                            created,
-                            || (),
-                            |form| {
-                                view! {
-                                    <div class="flex justify-end">
-                                        {form.button_with_class("Rotate", "btn btn-outline btn-sm")}
-                                    </div>
-                                }
-                                    .into_any()
-                            },
-                        )}
-                    </section>
-                    {end(&key, calls_24h, data)}
-                </div>
-            }
-                .into_any()
-        }}
     }
     .into_any()
 }
@@ -241,12 +253,12 @@ fn end(key: &ApiKeyView, calls_24h: u64, data: Data) -> AnyView {
                 </p>
             </div>
             {form.head()}
-            <div class="flex flex-wrap items-end gap-3">
-                <div class="w-72">
-                    {Input::text("confirm", "Type its name to confirm").show(form, "")}
-                </div>
-                <p class="pb-2 text-muted">{name}</p>
-                <div class="ml-auto">
+            <div class="flex flex-col gap-3">
+                <p class="text-sm text-muted">
+                    "To confirm, type " <span class="font-medium text-ink">{name}</span>
+                </p>
+                {Input::text("confirm", "Its name").show(form, "")}
+                <div class="flex justify-end">
                     {form.button_with_class("Revoke", "btn btn-outline btn-error btn-sm")}
                 </div>
             </div>

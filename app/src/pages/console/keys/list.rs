@@ -86,7 +86,7 @@ fn content(page: Page<ApiKeyView>, asked: &ListQuery, acting: Acting) -> AnyView
         .map(|key| row(key, acting))
         .collect_view();
     view! {
-        <section class="panel" aria-label="Keys">
+        <section class="panel overflow-hidden" aria-label="Keys">
             <div class="table-scroll" tabindex="0">
                 <table class="data-table">
                     <thead>

@@ -1,5 +1,7 @@
 //! The one time a key is seen.
 
+use std::sync::Arc;
+
 use leptos::ev::{Event, MouseEvent};
 use leptos::prelude::*;
 
@@ -13,22 +15,25 @@ use crate::ui::dynamic::{changing, on};
 /// `done` gets the address of the key's page.
 pub fn reveal(
     created: RwSignal<Option<NewKey>>,
-    done: impl Fn(String) + Clone + Send + Sync + 'static,
+    done: impl Fn(String) + Send + Sync + 'static,
 ) -> AnyView {
+    reveal_with(created, Arc::new(done))
+}
+
+type Done = Arc<dyn Fn(String) + Send + Sync>;
+
+fn reveal_with(created: RwSignal<Option<NewKey>>, done: Done) -> AnyView {
     let open = RwSignal::new(created.with_untracked(Option::is_some));
     Effect::new(move |_| open.set(created.with(Option::is_some)));
     dialog(open, "Store this key now", true, move || {
-        created
-            .get_untracked()
-            .map_or_else(|| ().into_any(), |key| body(&key, created, done.clone()))
+        created.get_untracked().map_or_else(
+            || ().into_any(),
+            |key| body(&key, created, Arc::clone(&done)),
+        )
     })
 }
 
-fn body(
-    key: &NewKey,
-    created: RwSignal<Option<NewKey>>,
-    done: impl Fn(String) + Send + Sync + 'static,
-) -> AnyView {
+fn body(key: &NewKey, created: RwSignal<Option<NewKey>>, done: Done) -> AnyView {
     let stored = RwSignal::new(false);
     let text = key.key.clone();
     let copied = text.clone();
