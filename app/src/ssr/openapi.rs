@@ -192,6 +192,8 @@ pub fn server_functions() -> &'static [ServerFunction] {
 #[must_use]
 pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
     let mut all = Vec::new();
+    add::<apiverse_contract::ListQuery>(&mut all);
+    add::<apiverse_contract::usage::UsageQuery>(&mut all);
     add::<crate::rpc::account::SessionRef>(&mut all);
     add::<apis::ApiRef>(&mut all);
     add::<apis::UpdateApi>(&mut all);

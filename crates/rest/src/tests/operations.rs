@@ -96,7 +96,8 @@ async fn metrics_are_where_they_are_configured() {
 #[test]
 fn settings_refuse_a_metrics_path_that_is_taken() {
     use apiverse_settings::{FirstStart, Flags, Inputs, Settings};
-    let document = serde_json::to_value(crate::openapi(&[])).expect("a document");
+    let document =
+        serde_json::to_value(crate::openapi(crate::ServerFunctions::NONE)).expect("a document");
     let paths = document["paths"].as_object().expect("paths");
     let folder = tempfile::tempdir().expect("a folder");
     for path in paths.keys() {
