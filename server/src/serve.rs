@@ -84,7 +84,7 @@ pub async fn run(settings: Settings) -> Outcome {
     tokio::spawn(probes::watch_pool(store.clone()));
     tokio::spawn(forget_old_sessions(store.clone()));
 
-    let state = rest_state(&settings, &platform, &store, &bus, prometheus);
+    let state = rest_state(&settings, &platform, &gateway, &store, &bus, prometheus);
     if let Some(addr) = settings.server.metrics_addr {
         serve_metrics(addr, state.clone()).await?;
     }
@@ -188,6 +188,7 @@ fn edge_config(settings: &Settings, addr: SocketAddr) -> EdgeConfig {
 fn rest_state(
     settings: &Settings,
     platform: &Platform,
+    gateway: &Arc<Gateway>,
     store: &Store,
     bus: &Bus,
     prometheus: PrometheusHandle,
@@ -214,7 +215,13 @@ fn rest_state(
         revision: option_env!("APIVERSE_REVISION").unwrap_or("unknown"),
         console: compose::server_functions(),
     };
-    RestState::new(platform.clone(), rest_settings, all, prometheus)
+    RestState::new(
+        platform.clone(),
+        Arc::clone(gateway),
+        rest_settings,
+        all,
+        prometheus,
+    )
 }
 
 /// What serves everything that is not under `/proxy`.

@@ -17,6 +17,7 @@ mod redacted;
 pub mod routes;
 pub mod usage;
 pub mod validation;
+pub mod verify;
 
 pub use ids::{
     ApiId, AuditEventId, KeyId, OrganizationId, RouteId, SessionId, UsageEventId, UserId,

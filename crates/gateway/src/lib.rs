@@ -4,6 +4,7 @@
 mod activity;
 mod body;
 mod call;
+mod check;
 mod config;
 pub mod edge;
 mod keys;
@@ -30,9 +31,11 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+pub use check::{CheckError, CheckedKey};
 pub use config::{GatewayConfig, UpstreamTls};
 pub use snapshot::LoadError;
 
+use keys::VerifiedKeys;
 use meters::Meters;
 use snapshot::Loader;
 use worker::FlushRequest;
@@ -47,6 +50,8 @@ pub struct Gateway {
     pub(crate) meters: Arc<Meters>,
     /// For the keyed hashes of verified keys; another one in every process.
     pub(crate) hash_key: [u8; 32],
+    /// Texts that were verified outside of calls.
+    pub(crate) checked: Mutex<VerifiedKeys>,
     /// The control plane's runtime.
     pub(crate) runtime: Handle,
     workers: Mutex<Vec<mpsc::UnboundedSender<FlushRequest>>>,
@@ -68,6 +73,7 @@ impl Gateway {
         vault: Arc<Vault>,
         tokens: impl Into<Arc<TokenCache>>,
     ) -> Arc<Self> {
+        let verified_keys = config.verified_keys;
         let config = Arc::new(config);
         let meters = Arc::new(Meters::new());
         let usage = usage::start(store.clone(), Arc::clone(&meters), config.usage_buffer);
@@ -85,6 +91,7 @@ impl Gateway {
             usage,
             meters,
             hash_key: rand::random(),
+            checked: Mutex::new(VerifiedKeys::new(verified_keys)),
             runtime: Handle::current(),
             workers: Mutex::default(),
         });

@@ -21,6 +21,7 @@ mod throttle;
 mod tokens;
 mod urls;
 mod usage;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ pub use sessions::{
 };
 pub use throttle::ThrottleConfig;
 pub use usage::UsageError;
+pub use verify::{KeyFacts, KeyVerifyError};
 
 pub use apiverse_store::PolicyTarget;
 

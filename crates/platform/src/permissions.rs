@@ -16,18 +16,21 @@ pub enum Permission {
     ApisWrite,
     KeysRead,
     KeysWrite,
+    /// Asking whether a key may do something, which counts against its limits.
+    KeysVerify,
     UsageRead,
     AuditRead,
 }
 
 impl Permission {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OrganizationRead,
         Self::OrganizationWrite,
         Self::ApisRead,
         Self::ApisWrite,
         Self::KeysRead,
         Self::KeysWrite,
+        Self::KeysVerify,
         Self::UsageRead,
         Self::AuditRead,
     ];
@@ -38,7 +41,7 @@ impl Permission {
         use Role::{Admin, Billing, Developer, Owner, Viewer};
         match self {
             Self::ApisRead | Self::KeysRead => &[Owner, Admin, Developer, Viewer],
-            Self::ApisWrite | Self::KeysWrite => &[Owner, Admin, Developer],
+            Self::ApisWrite | Self::KeysWrite | Self::KeysVerify => &[Owner, Admin, Developer],
             Self::OrganizationRead | Self::UsageRead => &[Owner, Admin, Developer, Billing, Viewer],
             Self::OrganizationWrite | Self::AuditRead => &[Owner, Admin],
         }
@@ -100,6 +103,7 @@ mod tests {
              ApisWrite: ownerx adminx developerx billing- viewer-\n\
              KeysRead: ownerx adminx developerx billing- viewerx\n\
              KeysWrite: ownerx adminx developerx billing- viewer-\n\
+             KeysVerify: ownerx adminx developerx billing- viewer-\n\
              UsageRead: ownerx adminx developerx billingx viewerx\n\
              AuditRead: ownerx adminx developer- billing- viewer-\n"
         );

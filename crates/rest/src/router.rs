@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::routes::{
-    accounts, apis, audit, documents, health, keys, limits, metrics, sessions, usage,
+    accounts, apis, audit, documents, health, keys, limits, metrics, sessions, usage, verify,
 };
 use crate::{ApiProblem, RestState};
 
@@ -71,6 +71,7 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(apis::list, apis::create))
         .routes(routes!(apis::get, apis::replace, apis::patch, apis::delete))
         .routes(routes!(keys::list, keys::create))
+        .routes(routes!(verify::verify))
         .routes(routes!(keys::get, keys::patch, keys::revoke))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::ticket))

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apiverse_gateway::Gateway;
 use apiverse_platform::Platform;
 use metrics_exporter_prometheus::PrometheusHandle;
 
@@ -70,6 +71,8 @@ impl Default for RestSettings {
 #[derive(Clone)]
 pub struct RestState {
     pub(crate) platform: Platform,
+    /// For what the gateway knows and the platform does not: which key a text is.
+    pub(crate) gateway: Arc<Gateway>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -85,6 +88,7 @@ impl RestState {
     #[must_use]
     pub fn new(
         platform: Platform,
+        gateway: Arc<Gateway>,
         settings: RestSettings,
         probes: Vec<Arc<dyn HealthProbe>>,
         prometheus: PrometheusHandle,
@@ -92,6 +96,7 @@ impl RestState {
         let origins = OriginRules::new(settings.public_url.as_deref(), &settings.allowed_origins);
         Self {
             platform,
+            gateway,
             shared: Arc::new(Shared {
                 settings,
                 origins,

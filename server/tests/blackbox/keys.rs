@@ -13,6 +13,7 @@ both!(
     allowed_networks,
     tickets_act_as_their_key,
     the_query_key_is_off_by_default,
+    services_can_verify_keys_themselves,
 );
 
 async fn create_use_revoke(engine: Engine) {
@@ -302,4 +303,36 @@ async fn the_query_key_is_off_by_default(engine: Engine) {
         Some("a=1&b=%20c&&"),
         "only the key is taken out"
     );
+}
+
+async fn services_can_verify_keys_themselves(engine: Engine) {
+    let app = start(engine).await;
+    let (ada, bob) = (app.stranger("ada").await, app.stranger("bob").await);
+    let api = ada.create_api("echo", "http://127.0.0.1:9").await;
+    let body = json!({ "name": "mobile", "scopes": ["read"], "api_ids": [api] });
+    let (id, key) = ada.create_key_with(body).await;
+    let question = json!({ "key": key, "api_id": api, "permissions": "read OR write" });
+    let told = ada.post("/api-keys/verify", &question).await;
+    let told = told.expect_status(200).json();
+    assert_eq!(
+        (
+            &told["valid"],
+            &told["code"],
+            &told["key_id"],
+            &told["name"]
+        ),
+        (&json!(true), &json!("valid"), &json!(id), &json!("mobile"))
+    );
+    let question = json!({ "key": key, "permissions": ["write"] });
+    let told = ada.post("/api-keys/verify", &question).await;
+    assert_eq!(told.json()["code"], "insufficient_permissions");
+
+    let nothing = json!({ "valid": false, "code": "invalid_api_key" });
+    let theirs = bob.post("/api-keys/verify", &json!({ "key": key })).await;
+    assert_eq!(theirs.expect_status(200).json(), nothing);
+    ada.delete(&format!("/api-keys/{id}"))
+        .await
+        .assert_status(204);
+    let revoked = ada.post("/api-keys/verify", &json!({ "key": key })).await;
+    assert_eq!(revoked.expect_status(200).json(), nothing);
 }

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod metrics;
 pub mod sessions;
 pub mod usage;
+pub mod verify;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use apiverse_cluster::Bus;
 use apiverse_connectors::egress::EgressPolicy;
+use apiverse_connectors::http as connector;
+use apiverse_connectors::oauth2::TokenCache;
 use apiverse_contract::auth::LoginRequest;
+use apiverse_gateway::{Gateway, GatewayConfig};
 use apiverse_platform::{Clock, Platform, PlatformConfig, ThrottleConfig};
 use apiverse_settings::Secret;
 use apiverse_settings::vault::Vault;
@@ -82,9 +85,24 @@ impl App {
             secure_cookies: settings.secure_cookies,
             throttle: ThrottleConfig::default(),
         };
-        let platform = Platform::new(config, store, vault, Bus::local(), Clock::system());
+        let bus = Bus::local();
+        let egress = EgressPolicy::default();
+        let client = connector::client(egress.clone(), Duration::from_secs(1)).expect("a client");
+        let gateway = Gateway::new(
+            GatewayConfig::default(),
+            store.clone(),
+            Arc::clone(&vault),
+            TokenCache::new(client, egress),
+        );
+        gateway.load().await.expect("loads");
+        let follower = Arc::clone(&gateway);
+        bus.on_change(move |change| {
+            let gateway = Arc::clone(&follower);
+            Box::pin(async move { gateway.apply(change).await })
+        });
+        let platform = Platform::new(config, store, vault, bus, Clock::system());
         let prometheus = PrometheusBuilder::new().build_recorder().handle();
-        let state = RestState::new(platform, settings, probes, prometheus);
+        let state = RestState::new(platform, gateway, settings, probes, prometheus);
         let extra = Router::new()
             .route("/test/sign-in", post(sign_in))
             .route("/test/panic", get(panics))

@@ -9,3 +9,4 @@ mod openapi;
 mod operations;
 mod resources;
 mod sessions;
+mod verify;
