@@ -131,6 +131,8 @@ codes! {
     ApiKeyRevoked "api_key_revoked" 409 "The API key was revoked";
     /// The body is larger than the limit.
     BodyTooLarge "body_too_large" 413 "The body is too large";
+    /// A request's head has more, or larger, fields than are accepted.
+    HeadersTooLarge "headers_too_large" 431 "The headers are too large";
     /// The `Content-Type` is not `application/json`.
     UnsupportedMediaType "unsupported_media_type" 415 "The content type is not supported";
     /// The body is JSON, but fields are wrong; `errors` names them.

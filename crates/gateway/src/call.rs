@@ -39,6 +39,8 @@ pub(crate) struct CallRecord {
     pub(crate) progress: Option<Rc<RequestProgress>>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
+    /// Another record is made for the same call.
+    is_discarded: bool,
 }
 
 impl CallRecord {
@@ -69,7 +71,13 @@ impl CallRecord {
             progress: None,
             bytes_in: 0,
             bytes_out: 0,
+            is_discarded: false,
         })
+    }
+
+    /// Lets go of the record: the call begins anew elsewhere.
+    pub(crate) fn discard(mut self: Box<Self>) {
+        self.is_discarded = true;
     }
 
     /// The path below the API, without the query.
@@ -80,6 +88,9 @@ impl CallRecord {
 
 impl Drop for CallRecord {
     fn drop(&mut self) {
+        if self.is_discarded {
+            return;
+        }
         if self.status == 0 {
             // Nothing was answered: the caller hung up, and the call's future was dropped.
             self.status = ErrorCode::ClientClosedRequest.status();

@@ -3,6 +3,7 @@
 
 mod activity;
 mod body;
+mod buffers;
 mod call;
 mod check;
 mod config;

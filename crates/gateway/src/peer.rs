@@ -63,20 +63,24 @@ impl Peer {
     }
 
     /// The element this gateway adds to `Forwarded` (RFC 7239).
-    pub(crate) fn forwarded(&self, host: Option<&HeaderValue>) -> HeaderValue {
+    pub(crate) fn forwarded(&self, host: Option<&[u8]>) -> HeaderValue {
         let Some(host) = host else {
             return self.forwarded_element(None);
         };
         let mut cached = self.forwarded.borrow_mut();
         if let Some((known, element)) = &*cached
-            && known == host
+            && known.as_bytes() == host
         {
             return element.clone();
         }
-        let element = self.forwarded_element(host.to_str().ok());
-        // Copied: the header is a part of the buffer the request was read into.
-        let known = HeaderValue::from_bytes(host.as_bytes()).unwrap_or_else(|_| host.clone());
-        *cached = Some((known, element.clone()));
+        let visible = |byte: &u8| (b' '..=b'~').contains(byte);
+        let text = std::str::from_utf8(host)
+            .ok()
+            .filter(|_| host.iter().all(visible));
+        let element = self.forwarded_element(text);
+        if let Ok(known) = HeaderValue::from_bytes(host) {
+            *cached = Some((known, element.clone()));
+        }
         element
     }
 
@@ -252,11 +256,15 @@ mod tests {
         let peer_v6 = peer("2001:db8::1", &[]);
         let host = HeaderValue::from_static("example.com:8000");
         let expected = "for=\"[2001:db8::1]\";host=\"example.com:8000\";proto=http";
-        assert_eq!(peer_v6.forwarded(Some(&host)), expected);
-        assert_eq!(peer_v6.forwarded(Some(&host)), expected, "from memory");
+        assert_eq!(peer_v6.forwarded(Some(host.as_bytes())), expected);
+        assert_eq!(
+            peer_v6.forwarded(Some(host.as_bytes())),
+            expected,
+            "from memory"
+        );
         let other = HeaderValue::from_static("a\"b");
         assert_eq!(
-            peer_v6.forwarded(Some(&other)),
+            peer_v6.forwarded(Some(other.as_bytes())),
             "for=\"[2001:db8::1]\";proto=http"
         );
         assert_eq!(

@@ -3,13 +3,16 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::Gateway;
 use crate::activity::Activities;
+use crate::buffers::Buffers;
+use crate::call::unix_micros;
+use crate::edge::Links;
 use crate::keys::VerifiedKeys;
 use crate::timer::Timer;
 use crate::upstream::Pool;
@@ -29,6 +32,10 @@ pub(crate) struct Worker {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) timer: Timer,
     pub(crate) pool: Pool,
+    /// Plain connections, for plain calls.
+    pub(crate) links: Links,
+    pub(crate) buffers: Buffers,
+    date: RefCell<Date>,
     pub(crate) verified: RefCell<VerifiedKeys>,
     /// Connections and tunnels.
     pub(crate) activities: Activities,
@@ -37,6 +44,13 @@ pub(crate) struct Worker {
     batch: RefCell<Batch>,
     /// The batch has got its first event.
     batch_begun: Notify,
+}
+
+/// The text of `Date` and the second since 1970 it is for.
+#[derive(Default)]
+struct Date {
+    second: i64,
+    text: Rc<[u8]>,
 }
 
 /// A request to hand over now; answered when it is done.
@@ -57,6 +71,13 @@ impl Worker {
         });
         Rc::new(Self {
             verified: RefCell::new(VerifiedKeys::new(config.verified_keys)),
+            links: Links::new(
+                timer.clone(),
+                config.pool_idle_timeout,
+                config.pool_max_idle,
+            ),
+            buffers: Buffers::default(),
+            date: RefCell::default(),
             timer,
             pool,
             activities: Activities::default(),
@@ -73,6 +94,22 @@ impl Worker {
         let requests = self.gateway.register_worker();
         tokio::task::spawn_local(hand_over(Rc::clone(self), requests));
         tokio::task::spawn_local(sweep(self.pool.clone()));
+        tokio::task::spawn_local(sweep_links(self.links.clone()));
+    }
+
+    /// The time as `Date` has it (RFC 9110, 5.6.7).
+    pub(crate) fn date(&self) -> Rc<[u8]> {
+        let second = unix_micros() / 1_000_000;
+        let mut date = self.date.borrow_mut();
+        if date.second != second {
+            *date = Date {
+                second,
+                text: httpdate::fmt_http_date(SystemTime::now())
+                    .into_bytes()
+                    .into(),
+            };
+        }
+        Rc::clone(&date.text)
     }
 
     /// Takes an event down.
@@ -143,6 +180,16 @@ async fn sweep(pool: Pool) {
         while !pool.is_empty() {
             tokio::time::sleep(SWEEP).await;
             pool.sweep();
+        }
+    }
+}
+
+async fn sweep_links(links: Links) {
+    loop {
+        links.filled().await;
+        while !links.is_empty() {
+            tokio::time::sleep(SWEEP).await;
+            links.sweep();
         }
     }
 }

@@ -16,7 +16,7 @@ use http::header::{CONNECTION, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::{http1 as hyper_http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use super::body::{Content, EdgeBody};
 use super::stream::{EdgeStream, Protocol, Signals};
 use super::thread::{Phase, Thread};
-use super::{ClientIp, control};
+use super::{ClientIp, control, http1};
 use crate::activity::Activity;
 use crate::call::unix_micros;
 use crate::local::LocalExecutor;
@@ -83,6 +83,12 @@ pub(super) async fn serve(
 
     let trusted = &thread.worker.gateway.config.trusted_proxies;
     let peer = Rc::new(Peer::new(address, false, trusted, linger));
+    if protocol == Protocol::Http1 {
+        match http1::serve(&thread, &peer, &deadline, &mut stream).await {
+            http1::Ended::Closed => return,
+            http1::Ended::General(bytes) => stream.unread(bytes),
+        }
+    }
     let config = Arc::clone(&thread.config);
     let connection = Rc::new(Connection {
         thread,
@@ -94,7 +100,7 @@ pub(super) async fn serve(
     let service = service_fn(move |request| handle(Rc::clone(&shared), request));
     match protocol {
         Protocol::Http1 => {
-            let http = http1::Builder::new()
+            let http = hyper_http1::Builder::new()
                 // Watched over below, at a fraction of the cost.
                 .header_read_timeout(None)
                 .max_header_size(config.max_header_bytes)
@@ -103,7 +109,8 @@ pub(super) async fn serve(
                 // with bytes of the request unread, as after a malformed head or a refused body.
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
-            let leave = |http: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(http);
+            let leave =
+                |http: Pin<&mut _>| hyper_http1::UpgradeableConnection::graceful_shutdown(http);
             watch_over(&connection, http, leave, protocol, &deadline).await;
         }
         Protocol::Http2 => {

@@ -7,6 +7,7 @@
 mod body;
 mod connection;
 mod control;
+mod http1;
 mod listen;
 mod stream;
 mod thread;
@@ -21,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use crate::Gateway;
+pub(crate) use http1::Links;
 use thread::Order;
 
 /// How to listen.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -40,6 +41,8 @@ pub(super) struct EdgeStream<S> {
     signals: Arc<Signals>,
     linger: Arc<AtomicBool>,
     prefix: Prefix,
+    /// Bytes that were read and given back.
+    unread: Bytes,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
@@ -58,8 +61,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> EdgeStream<S> {
             signals,
             linger,
             prefix: Prefix::default(),
+            unread: Bytes::new(),
             lingering: None,
         }
+    }
+
+    /// Gives bytes back that were read, to be read again.
+    pub(super) fn unread(&mut self, bytes: Vec<u8>) {
+        self.unread = Bytes::from(bytes);
     }
 
     /// Reads until the protocol is clear. `None`: the client closed before it was.
@@ -99,6 +108,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for EdgeStream<S> {
             let count = rest.len().min(buffer.remaining());
             buffer.put_slice(&rest[..count]);
             prefix.given += count;
+            this.signals.read.store(true, Ordering::Relaxed);
+            return Poll::Ready(Ok(()));
+        }
+        if !this.unread.is_empty() {
+            let count = this.unread.len().min(buffer.remaining());
+            buffer.put_slice(&this.unread.split_to(count));
             this.signals.read.store(true, Ordering::Relaxed);
             return Poll::Ready(Ok(()));
         }

@@ -57,6 +57,17 @@ pub(crate) fn carries_our_key(value: &HeaderValue) -> bool {
     bearer(value).is_some_and(is_ours)
 }
 
+/// `None`: the `Authorization` value is none of ours. Else the token, when it may be a key: a
+/// ticket is ours too, but comes in its own header only.
+#[expect(
+    clippy::option_option,
+    reason = "ours or not, and then usable as a key or not"
+)]
+pub(crate) fn bearer_of_ours(value: &[u8]) -> Option<Option<&[u8]>> {
+    let token = bearer_token(value).filter(|token| is_ours(token))?;
+    Some(token.starts_with(KEY_TAG).then_some(token))
+}
+
 /// The query without any `api_key` that holds a key of ours; every other byte stays as it is.
 /// `None` when nothing is left.
 pub(crate) fn without_our_keys(query: &str) -> Option<Cow<'_, str>> {
@@ -96,7 +107,11 @@ fn is_ours(token: &[u8]) -> bool {
 
 /// The token of a `Bearer` credential (RFC 6750, 2.1).
 fn bearer(value: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, rest) = value.as_bytes().split_first_chunk::<7>()?;
+    bearer_token(value.as_bytes())
+}
+
+fn bearer_token(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_first_chunk::<7>()?;
     scheme
         .eq_ignore_ascii_case(b"bearer ")
         .then(|| rest.trim_ascii())

@@ -6,8 +6,8 @@ mod identify;
 
 pub(crate) use cache::VerifiedKeys;
 pub(crate) use extract::{
-    Candidate, X_API_KEY, carries_our_key, from_headers, from_query, without_our_keys,
-    without_parameter,
+    Candidate, X_API_KEY, bearer_of_ours, carries_our_key, from_headers, from_query,
+    without_our_keys, without_parameter,
 };
 pub(crate) use identify::{Identifier, IdentifyError};
 

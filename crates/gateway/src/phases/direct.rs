@@ -24,6 +24,18 @@ pub(crate) fn direct(
     located: &Located<'_>,
     credential: Option<(&str, &SecretString)>,
 ) -> Result<PathAndQuery, InvalidPath> {
+    let mut address = Vec::new();
+    write_address(&mut address, target, located, credential)?;
+    PathAndQuery::from_maybe_shared(Bytes::from(address)).map_err(|_| InvalidPath)
+}
+
+/// The same, written behind what `address` holds. On an error part of it may be there.
+pub(crate) fn write_address(
+    address: &mut Vec<u8>,
+    target: &Target,
+    located: &Located<'_>,
+    credential: Option<(&str, &SecretString)>,
+) -> Result<(), InvalidPath> {
     let base = &*target.base_path;
     if base != "/" && climbs(located.rest) {
         return Err(InvalidPath);
@@ -40,18 +52,18 @@ pub(crate) fn direct(
     };
 
     let capacity = base.len() + located.rest.len() + query.as_ref().map_or(0, |q| q.len()) + 64;
-    let mut address = String::with_capacity(capacity);
+    address.reserve(capacity);
     if located.rest.is_empty() {
-        address.push_str(base);
+        address.extend_from_slice(base.as_bytes());
     } else {
-        address.push_str(base.strip_suffix('/').unwrap_or(base));
-        address.push_str(located.rest);
+        address.extend_from_slice(base.strip_suffix('/').unwrap_or(base).as_bytes());
+        address.extend_from_slice(located.rest.as_bytes());
     }
-    let mut separator = '?';
+    let mut separator = b'?';
     let mut add = |part: &str| {
         address.push(separator);
-        address.push_str(part);
-        separator = '&';
+        address.extend_from_slice(part.as_bytes());
+        separator = b'&';
     };
     if let Some(base_query) = &target.base_query {
         add(base_query);
@@ -61,10 +73,10 @@ pub(crate) fn direct(
     }
     if let Some((name, value)) = credential {
         add(name);
-        address.push('=');
-        address.push_str(value.expose());
+        address.push(b'=');
+        address.extend_from_slice(value.expose().as_bytes());
     }
-    PathAndQuery::from_maybe_shared(Bytes::from(address)).map_err(|_| InvalidPath)
+    Ok(())
 }
 
 /// Whether a path has a segment that goes up, in any spelling that some server reads so: encoded,

@@ -23,6 +23,7 @@ use super::refusal::{Refusal, problem};
 use super::trace::request_id;
 use crate::body::{GatewayBody, RequestBody, RequestProgress, UpstreamBody};
 use crate::call::{CallRecord, unix_micros};
+use crate::keys;
 use crate::peer::Peer;
 use crate::snapshot::{ApiRecord, AuthPlan};
 use crate::timer::Deadline;
@@ -81,7 +82,11 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<A
     let worker = Rc::clone(&record.worker);
     let identified = {
         let snapshot = worker.gateway.loader.current();
-        identify(record, &snapshot, &located, &parts.headers)?
+        let offered = keys::from_headers(&parts.headers);
+        let trusted = &worker.gateway.config.trusted_proxies;
+        identify(record, &snapshot, &located, offered, |peer| {
+            peer.client_address(&parts.headers, trusted)
+        })?
     };
     authorize(&identified, &parts.method)?;
     let Identified { api, by_query, .. } = identified;
@@ -177,14 +182,19 @@ async fn bearer_token(
             fetch.await.map_err(|_| Refusal::Internal)??
         }
     };
+    bearer_value(&token).map(Some)
+}
+
+/// A token as it is sent.
+pub(crate) fn bearer_value(token: &str) -> Result<HeaderValue, Refusal> {
     let mut value =
         HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Refusal::Credentials)?;
     value.set_sensitive(true);
-    Ok(Some(value))
+    Ok(value)
 }
 
 /// The upstream did not take the token: the next call gets a new one.
-fn forget_token(worker: &Worker, api: &ApiRecord, sent: &HeaderValue) {
+pub(crate) fn forget_token(worker: &Worker, api: &ApiRecord, sent: &HeaderValue) {
     let token = sent
         .to_str()
         .ok()
@@ -239,6 +249,15 @@ fn pass_on(
 }
 
 fn refuse(mut record: Box<CallRecord>, refusal: &Refusal, has_body: bool) -> Response<GatewayBody> {
+    let response = note_refusal(&mut record, refusal);
+    if has_body {
+        record.peer.linger();
+    }
+    response
+}
+
+/// Notes on the record why the call ends, and makes the answer that says so.
+pub(crate) fn note_refusal(record: &mut CallRecord, refusal: &Refusal) -> Response<GatewayBody> {
     let code = refusal.code();
     if refusal.is_upstream_fault() {
         tracing::info!(
@@ -252,9 +271,6 @@ fn refuse(mut record: Box<CallRecord>, refusal: &Refusal, has_body: bool) -> Res
     record.status = code.status();
     record.error = Some(code);
     record.refused = refusal.is_before_upstream();
-    if has_body {
-        record.peer.linger();
-    }
     let mut response = problem(code, refusal.external(), &record.request_id, &record.method);
     record.bytes_out = response.body().size_hint().lower();
     if code == ErrorCode::MethodNotAllowed {

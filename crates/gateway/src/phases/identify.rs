@@ -1,13 +1,13 @@
 //! `identify`: whose key it is, and which API of that organization is meant.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-
-use http::HeaderMap;
 
 use super::locate::Located;
 use super::refusal::Refusal;
 use crate::call::CallRecord;
 use crate::keys::{self, Candidate, Identifier, IdentifyError};
+use crate::peer::Peer;
 use crate::snapshot::{ApiRecord, KeyRecord, Snapshot};
 
 /// Key and API of a call.
@@ -18,12 +18,14 @@ pub(crate) struct Identified {
     pub(crate) by_query: bool,
 }
 
-/// The key is looked at first: who has none learns nothing about which APIs there are.
+/// The key is looked at first: who has none learns nothing about which APIs there are. `offered`
+/// is what the headers hold; `address` finds the caller's address, for keys that are tied to some.
 pub(crate) fn identify(
     record: &mut CallRecord,
     snapshot: &Snapshot,
     located: &Located<'_>,
-    headers: &HeaderMap,
+    offered: Candidate<'_>,
+    address: impl FnOnce(&Peer) -> IpAddr,
 ) -> Result<Identified, Refusal> {
     // Until the key says better. A slug may be used by several organizations; then the call can
     // only be counted, not attributed.
@@ -31,7 +33,7 @@ pub(crate) fn identify(
     record.organization_id = guessed.map(|api| api.organization_id);
     record.api = guessed.cloned();
 
-    let (text, by_query) = match keys::from_headers(headers) {
+    let (text, by_query) = match offered {
         Candidate::Text(text) => (text, false),
         Candidate::Ambiguous => return Err(Refusal::Key(IdentifyError::Invalid)),
         Candidate::None => match keys::from_query(located.query) {
@@ -70,11 +72,8 @@ pub(crate) fn identify(
         return Err(Refusal::MissingKey);
     }
     record.key_id = Some(key.id);
-    if key.is_tied_to_networks() {
-        let trusted = &record.worker.gateway.config.trusted_proxies;
-        if !key.allows_address(record.peer.client_address(headers, trusted)) {
-            return Err(Refusal::Address);
-        }
+    if key.is_tied_to_networks() && !key.allows_address(address(&record.peer)) {
+        return Err(Refusal::Address);
     }
     let api = record.api.clone().ok_or(Refusal::ApiNotFound)?;
     Ok(Identified { key, api, by_query })

@@ -15,7 +15,11 @@ mod outbound;
 mod refusal;
 mod trace;
 
-pub(crate) use forward::serve;
-pub(crate) use locate::is_proxied;
-pub(crate) use refusal::{X_REQUEST_ID, problem};
-pub(crate) use trace::request_id;
+pub(crate) use authorize::authorize;
+pub(crate) use direct::write_address;
+pub(crate) use forward::{bearer_value, forget_token, note_refusal, serve};
+pub(crate) use identify::{Identified, identify};
+pub(crate) use locate::{is_proxied, locate};
+pub(crate) use outbound::MAX_PASSES;
+pub(crate) use refusal::{Refusal, X_REQUEST_ID, problem};
+pub(crate) use trace::{is_request_id, new_request_id, next_traceparent, request_id};

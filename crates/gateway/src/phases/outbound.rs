@@ -18,7 +18,7 @@ static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// Prefix of headers that only the gateway itself may say.
 const OWN_PREFIX: &str = "x-apiverse-";
 /// How often a call may come through gateways of this name before it is taken to go in a circle.
-const MAX_PASSES: usize = 8;
+pub(crate) const MAX_PASSES: usize = 8;
 
 /// What of the connection-level headers concerns the upstream's connection too.
 pub(crate) struct Wishes {
@@ -183,7 +183,7 @@ fn add_via(record: &CallRecord, headers: &mut HeaderMap, version: Version) -> Re
 /// operator's sent it; from anyone else it is overwritten.
 fn add_forwarding(record: &CallRecord, headers: &mut HeaderMap, host: Option<HeaderValue>) {
     let peer = &record.peer;
-    let element = peer.forwarded(host.as_ref());
+    let element = peer.forwarded(host.as_ref().map(HeaderValue::as_bytes));
     if !peer.is_trusted {
         headers.remove(&X_REAL_IP);
         headers.insert(&X_FORWARDED_FOR, peer.forwarded_for.clone());

@@ -16,12 +16,19 @@ const TRACEPARENT_LEN: usize = 55;
 /// The caller's request id if it is one that can go into a log, else a new UUIDv7.
 pub(crate) fn request_id(headers: &HeaderMap, unix_ms: u64) -> HeaderValue {
     let mut given = headers.get_all(&X_REQUEST_ID).iter();
-    if let (Some(id), None) = (given.next(), given.next())
-        && (1..=MAX_REQUEST_ID).contains(&id.len())
-        && id.as_bytes().iter().all(u8::is_ascii_graphic)
-    {
-        return id.clone();
+    match (given.next(), given.next()) {
+        (Some(id), None) if is_request_id(id.as_bytes()) => id.clone(),
+        _ => new_request_id(unix_ms),
     }
+}
+
+/// Whether it can go into a log as it is.
+pub(crate) fn is_request_id(id: &[u8]) -> bool {
+    (1..=MAX_REQUEST_ID).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
+}
+
+/// A new UUIDv7.
+pub(crate) fn new_request_id(unix_ms: u64) -> HeaderValue {
     let id = uuid::Builder::from_unix_timestamp_millis(unix_ms, &rand::random()).into_uuid();
     let mut text = BytesMut::zeroed(uuid::fmt::Hyphenated::LENGTH);
     id.hyphenated().encode_lower(&mut text);
@@ -36,21 +43,28 @@ pub(crate) fn request_id(headers: &HeaderMap, unix_ms: u64) -> HeaderValue {
 pub(crate) fn traceparent(headers: &HeaderMap) -> (HeaderValue, bool) {
     let mut given = headers.get_all(&TRACEPARENT).iter();
     let caller = match (given.next(), given.next()) {
-        (Some(value), None) => parse(value.as_bytes()),
+        (Some(value), None) => Some(value.as_bytes()),
         _ => None,
     };
-    let goes_on = caller.is_some();
-    let mut text = BytesMut::with_capacity(TRACEPARENT_LEN);
-    text.extend_from_slice(b"00-");
+    let (text, goes_on) = next_traceparent(caller);
+    (visible(Bytes::copy_from_slice(&text)), goes_on)
+}
+
+/// The same from the one value the caller sent, if it sent one.
+pub(crate) fn next_traceparent(caller: Option<&[u8]>) -> ([u8; TRACEPARENT_LEN], bool) {
+    let caller = caller.and_then(parse);
+    let random: [u8; 24] = rand::random();
+    let (trace, span) = random.split_at(16);
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
     match caller {
-        Some((trace, _)) => text.extend_from_slice(trace),
-        None => push_hex(&mut text, &nonzero::<16>()),
+        Some((known, flags)) => {
+            text[3..35].copy_from_slice(known);
+            text[53..].copy_from_slice(flags);
+        }
+        None => put_hex(&mut text[3..35], trace),
     }
-    text.extend_from_slice(b"-");
-    push_hex(&mut text, &nonzero::<8>());
-    text.extend_from_slice(b"-");
-    text.extend_from_slice(caller.map_or(b"01", |(_, flags)| flags));
-    (visible(text.freeze()), goes_on)
+    put_hex(&mut text[36..52], span);
+    (text, caller.is_some())
 }
 
 /// Trace id and flags of a `traceparent`. A version after 00 may have more behind (W3C Trace
@@ -80,21 +94,17 @@ fn parse(value: &[u8]) -> Option<(&[u8], &[u8; 2])> {
     valid.then_some((trace, flags))
 }
 
-/// Random bytes that are not all zero, which the format forbids.
-fn nonzero<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes);
-    bytes[N - 1] |= u8::from(bytes.iter().all(|byte| *byte == 0));
-    bytes
-}
-
-fn push_hex(text: &mut BytesMut, bytes: &[u8]) {
+/// Writes random bytes as digits. All zero would be no id (W3C Trace Context, 3.2.2.3).
+fn put_hex(text: &mut [u8], bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        text.extend_from_slice(&[
-            DIGITS[usize::from(byte >> 4)],
-            DIGITS[usize::from(byte & 15)],
-        ]);
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    if bytes.iter().all(|byte| *byte == 0)
+        && let Some(last) = text.last_mut()
+    {
+        *last = b'1';
     }
 }
 

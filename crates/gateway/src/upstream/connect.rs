@@ -113,7 +113,8 @@ pub(crate) async fn connect(
         .unwrap_or(Err(ConnectError::Timeout))
 }
 
-async fn dial(
+/// A TCP connection to where the egress policy allows.
+pub(crate) async fn dial(
     origin: &Origin,
     config: &GatewayConfig,
     timeout: Duration,

@@ -34,14 +34,19 @@ pub(crate) enum ExchangeError {
     #[error("the request's body is larger than the limit")]
     BodyTooLarge,
     #[error("the upstream's answer is not http")]
-    Garbage(#[source] hyper::Error),
+    Garbage(#[source] Cause),
     #[error("the upstream's answer has too large a head")]
-    HeadTooLarge(#[source] hyper::Error),
+    HeadTooLarge(#[source] Cause),
     #[error("the upstream closed the connection")]
-    Closed(#[source] hyper::Error),
+    Closed(#[source] Cause),
     #[error("the upstream switched protocols unasked")]
     UnaskedUpgrade,
+    #[error("the request's chunks are malformed")]
+    BadBody,
 }
+
+/// What the protocol's implementation said.
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl ExchangeError {
     pub(crate) const fn code(&self) -> ErrorCode {
@@ -51,6 +56,7 @@ impl ExchangeError {
             Self::ClientStalled => ErrorCode::RequestTimeout,
             Self::ClientGone => ErrorCode::ClientClosedRequest,
             Self::BodyTooLarge => ErrorCode::BodyTooLarge,
+            Self::BadBody => ErrorCode::InvalidRequest,
             Self::Garbage(_) | Self::HeadTooLarge(_) | Self::Closed(_) | Self::UnaskedUpgrade => {
                 ErrorCode::UpstreamUnreachable
             }
@@ -69,6 +75,7 @@ impl ExchangeError {
             Self::HeadTooLarge(_) => "The upstream's answer has too many or too large headers.",
             Self::Closed(_) => "The upstream closed the connection without an answer.",
             Self::UnaskedUpgrade => "The upstream switched protocols unasked.",
+            Self::BadBody => "The request's body is not in valid chunks.",
         }
     }
 }
@@ -351,11 +358,11 @@ fn classify(error: hyper::Error, progress: Option<&RequestProgress>) -> Exchange
         }
     }
     if error.is_parse_too_large() {
-        ExchangeError::HeadTooLarge(error)
+        ExchangeError::HeadTooLarge(error.into())
     } else if error.is_parse() {
-        ExchangeError::Garbage(error)
+        ExchangeError::Garbage(error.into())
     } else {
-        ExchangeError::Closed(error)
+        ExchangeError::Closed(error.into())
     }
 }
 

@@ -6,6 +6,7 @@ mod origin;
 mod pool;
 mod tunnel;
 
+pub(crate) use connect::{ConnectError, dial};
 pub(crate) use exchange::{Answer, ExchangeError, Outbound, exchange};
 pub(crate) use origin::Origin;
 pub(crate) use pool::{Lease, Pool};

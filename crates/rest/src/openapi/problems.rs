@@ -120,6 +120,7 @@ fn detail(code: ErrorCode) -> &'static str {
         ErrorCode::RouteNameTaken => "another route of this API has this name",
         ErrorCode::ApiKeyRevoked => "the API key was revoked and cannot be changed any more",
         ErrorCode::BodyTooLarge => "the body may have at most 1048576 bytes",
+        ErrorCode::HeadersTooLarge => "the request has too many or too large headers",
         ErrorCode::UnsupportedMediaType => "send the body as JSON",
         ErrorCode::ValidationFailed => "`name` is required",
         ErrorCode::TooManyAttempts => "try again in 30 seconds",
