@@ -211,7 +211,9 @@ mod tests {
     use super::*;
 
     /// The data, and what follows the body.
-    fn decode(pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, Vec<u8>)>, BadChunk> {
+    type Decoded = (Vec<u8>, Vec<u8>);
+
+    fn decode(pieces: &[&[u8]]) -> Result<Option<Decoded>, BadChunk> {
         let mut decoder = Decoder::default();
         let mut data = Vec::new();
         for (number, piece) in pieces.iter().enumerate() {

@@ -68,6 +68,8 @@ struct Lane<'t, S> {
     io: RefCell<S>,
     /// What was read and not used.
     input: RefCell<Vec<u8>>,
+    /// The caller wants the connection closed after its current request.
+    wants_close: bool,
     /// The upstream's head.
     request: Vec<u8>,
     /// The caller's head.
@@ -90,6 +92,7 @@ where
         deadline,
         io: RefCell::new(io),
         input: RefCell::default(),
+        wants_close: false,
         request: Vec::new(),
         reply: Vec::new(),
     };
@@ -194,6 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
             match read(&input[..end], &mut slots, self.thread.config.max_headers) {
                 Ok(Read::Call(head)) => {
                     let framing = head.framing;
+                    self.wants_close = head.close;
                     let worker = &self.thread.worker;
                     Ok((
                         prepare(worker, self.peer, &head, &mut self.request),
@@ -247,7 +251,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
             framing,
             by_query,
             token,
-            close,
         } = forward;
         let Some(target) = &api.target else {
             return self.refuse(record, &Refusal::NoTarget, true).await;
@@ -263,7 +266,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
             idle: api.limits.idle,
             send: self.thread.config.send_timeout,
         };
-        let is_closing = close || self.thread.phase.get() > Phase::Serving;
+        let is_closing = self.wants_close || self.thread.phase.get() > Phase::Serving;
         let repeatable = rest == Framing::None && record.method.is_idempotent();
         let mut may_reuse = true;
         let mut buffer = worker.buffers.take();
@@ -311,7 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
                     link: &link,
                     deadline: self.deadline,
                     limits,
-                    upload: (rest != Framing::None).then(|| upload.as_mut()),
+                    upload: (rest != Framing::None).then_some(upload.as_mut()),
                     progress: &progress,
                     is_cut: false,
                     buffer,
@@ -458,7 +461,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
         if is_gone {
             return After::Abort;
         }
-        let close = is_unread || self.thread.phase.get() > Phase::Serving;
+        let close = is_unread || self.wants_close || self.thread.phase.get() > Phase::Serving;
         if is_unread {
             self.peer.linger();
         }

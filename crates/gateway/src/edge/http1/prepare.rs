@@ -40,8 +40,6 @@ pub(super) struct Forward {
     pub(super) by_query: bool,
     /// The API's OAuth token that was sent along.
     pub(super) token: Option<HeaderValue>,
-    /// The caller wants the connection closed.
-    pub(super) close: bool,
 }
 
 /// Runs the phases up to the exchange and writes the upstream's head into `out`, which is empty.
@@ -139,7 +137,6 @@ pub(super) fn prepare(
         framing: head.framing,
         by_query,
         token,
-        close: head.close,
         api,
     })
 }

@@ -95,11 +95,8 @@ fn examine<'h, 'b>(
     let mut is_plain = version == 1 && target.starts_with('/') && method != "CONNECT";
     for field in fields {
         match Field::of_request(field.name.as_bytes()) {
-            Field::Host => {
-                if host.replace(field.value).is_some() {
-                    return Err(BadHead::Host);
-                }
-            }
+            Field::Host if host.is_some() => return Err(BadHead::Host),
+            Field::Host => host = Some(field.value),
             Field::ContentLength => {
                 let value = length(field.value).ok_or(BadHead::Framing)?;
                 // Even two equal ones: the next server may add them up, or take the list.
