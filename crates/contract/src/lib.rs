@@ -5,6 +5,7 @@ pub mod apis;
 pub mod audit;
 pub mod auth;
 mod credentials;
+pub mod explain;
 pub mod ids;
 pub mod key_format;
 pub mod keys;
