@@ -7,6 +7,7 @@ use apiverse_settings::secrets::generate_secret;
 use apiverse_settings::{FirstStart, Flags, Inputs, Secret, Settings};
 use clap::{Args, Parser, Subcommand};
 
+use crate::reload::ReadSettings;
 use crate::{admin, compose, doctor, serve, telemetry};
 
 /// APIverse: a self-hosted API platform in one binary.
@@ -119,8 +120,14 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(flags) => with_settings(&flags, FirstStart::Create, |settings| {
             let telemetry = telemetry_of(&settings);
-            telemetry::start(telemetry.0, telemetry.1);
-            block_on(serve::run(settings))
+            let filter = telemetry::start(telemetry.0, telemetry.1);
+            // Read from the same flags and environment; files may say something new.
+            let again = flags.clone();
+            let read: ReadSettings = Box::new(move || {
+                let inputs = Inputs::from_process()?;
+                Ok(Settings::load(&inputs, &again, FirstStart::Create)?)
+            });
+            block_on(serve::run(settings, filter, read))
         }),
         Command::Migrate(flags) => with_settings(&flags, FirstStart::Create, |settings| {
             let telemetry = telemetry_of(&settings);

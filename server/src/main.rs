@@ -7,6 +7,7 @@ mod compose;
 mod doctor;
 mod greeting;
 mod probes;
+mod reload;
 mod sample;
 mod serve;
 mod signals;

@@ -8,7 +8,7 @@ use apiverse_app::ssr::ConsoleState;
 use apiverse_cluster::Bus;
 use apiverse_connectors::oauth2::TokenCache;
 use apiverse_contract::ErrorCode;
-use apiverse_gateway::edge::{ClientIp, Edge, EdgeConfig};
+use apiverse_gateway::edge::{ClientIp, Edge, EdgeConfig, RunningEdge, ServerTls};
 use apiverse_gateway::{Gateway, GatewayConfig};
 use apiverse_platform::Platform;
 use apiverse_rest::{ApiProblem, HealthProbe, RestSettings, RestState};
@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::Outcome;
 use crate::probes::{BusProbe, DatabaseProbe};
+use crate::reload::{ReadSettings, on_hangup};
+use crate::telemetry;
 use crate::{changes, compose, greeting, probes, sample, signals};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -32,7 +34,7 @@ const GRACE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When something that is needed is missing at start-up.
-pub async fn run(settings: Settings) -> Outcome {
+pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettings) -> Outcome {
     let prometheus = metrics()?;
     let stop = CancellationToken::new();
     let store = compose::store(&settings).await?;
@@ -88,12 +90,15 @@ pub async fn run(settings: Settings) -> Outcome {
     if let Some(addr) = settings.server.metrics_addr {
         serve_metrics(addr, state.clone()).await?;
     }
+    // Known once the port is.
+    let mut control = Router::new();
     let edge = Edge::start(
         edge_config(&settings, settings.server.addr),
         Arc::clone(&gateway),
         |bound| {
             let base_url = base_url(&settings, bound.port());
-            control_plane(&settings, &platform, state, &base_url)
+            control = control_plane(&settings, &platform, state, &base_url);
+            control.clone()
         },
         tokio::runtime::Handle::current(),
     )?;
@@ -106,6 +111,26 @@ pub async fn run(settings: Settings) -> Outcome {
         )?),
         None => None,
     };
+    let tls = match &settings.server.tls {
+        Some(tls) => Some(ServerTls::load(&tls.certificate, &tls.key)?),
+        None => None,
+    };
+    let over_tls = match (&settings.server.tls, &tls) {
+        (Some(at), Some(tls)) => {
+            let config = EdgeConfig {
+                tls: Some(tls.clone()),
+                ..edge_config(&settings, at.addr)
+            };
+            Some(Edge::start(
+                config,
+                Arc::clone(&gateway),
+                |_| control.clone(),
+                tokio::runtime::Handle::current(),
+            )?)
+        }
+        _ => None,
+    };
+    on_hangup(settings.clone(), read, filter, tls)?;
     let listening = edge.local_addr();
     let base_url = base_url(&settings, listening.port());
     println!(
@@ -117,13 +142,13 @@ pub async fn run(settings: Settings) -> Outcome {
     let signal = signals::stop().await?;
     tracing::info!(signal, "draining");
     stop.cancel();
-    let (of_edge, of_calls_only) = tokio::join!(edge.shutdown(GRACE), async {
-        match calls_only {
-            Some(edge) => edge.shutdown(GRACE).await,
-            None => 0,
-        }
-    });
-    let cut = of_edge + of_calls_only;
+    let also = async |edge: Option<RunningEdge>| match edge {
+        Some(edge) => edge.shutdown(GRACE).await,
+        None => 0,
+    };
+    let (main, calls_only, over_tls) =
+        tokio::join!(edge.shutdown(GRACE), also(calls_only), also(over_tls));
+    let cut = main + calls_only + over_tls;
     if cut > 0 {
         tracing::warn!(
             connections = cut,

@@ -115,6 +115,24 @@ pub static SETTINGS: &[Known] = &[
         "A further listener that answers nothing but calls below `/proxy`",
     ),
     public(
+        "APIVERSE_TLS_ADDR",
+        "server.tls_addr",
+        Preset::None,
+        "A further listener that speaks TLS (HTTP/2 and HTTP/1.1)",
+    ),
+    public(
+        "APIVERSE_TLS_CERTIFICATE",
+        "server.tls_certificate",
+        Preset::None,
+        "PEM file with its certificate chain; read again at SIGHUP",
+    ),
+    public(
+        "APIVERSE_TLS_KEY",
+        "server.tls_key",
+        Preset::None,
+        "PEM file with the certificate's private key; read again at SIGHUP",
+    ),
+    public(
         "APIVERSE_METRICS_ADDR",
         "server.metrics_addr",
         Preset::None,

@@ -19,7 +19,7 @@ use crate::secrets::{self, GENERATED, SECRETS_FILE};
 use crate::settings::{
     BootstrapSettings, DatabaseKind, DatabaseSettings, EgressSettings, Environment,
     GatewaySettings, JwtAlgorithm, LogFormat, LoggingSettings, RedisSettings, SecuritySettings,
-    ServerSettings, Settings,
+    ServerSettings, Settings, TlsSettings,
 };
 use crate::{database_url, file, integrations, validate};
 
@@ -239,6 +239,7 @@ fn server(reader: &mut Reader<'_>, inputs: &Inputs) -> ServerSettings {
         addr: reader.required("APIVERSE_ADDR", ([0, 0, 0, 0], 8000).into(), parse::address),
         gateway_addr: reader.optional("APIVERSE_GATEWAY_ADDR", parse::address),
         metrics_addr: reader.optional("APIVERSE_METRICS_ADDR", parse::address),
+        tls: tls(reader, inputs),
         metrics_endpoint: reader.required("METRICS_ENDPOINT", String::new(), parse::metrics_path),
         public_url: reader.optional("APIVERSE_PUBLIC_URL", parse::public_url),
         allowed_origins: reader.required("ALLOWED_ORIGINS", Vec::new(), parse::origins),
@@ -248,6 +249,34 @@ fn server(reader: &mut Reader<'_>, inputs: &Inputs) -> ServerSettings {
         site_root: inputs.path(&site_root),
         worker_threads: threads.map(|count| count as usize),
     }
+}
+
+fn tls(reader: &mut Reader<'_>, inputs: &Inputs) -> Option<TlsSettings> {
+    const NAMES: [&str; 3] = [
+        "APIVERSE_TLS_ADDR",
+        "APIVERSE_TLS_CERTIFICATE",
+        "APIVERSE_TLS_KEY",
+    ];
+    let given = NAMES.map(|name| reader.is_set(name));
+    let addr = reader.optional(NAMES[0], parse::address);
+    let certificate = reader.optional(NAMES[1], text);
+    let key = reader.optional(NAMES[2], text);
+    if given.contains(&true) {
+        for (name, given) in NAMES.into_iter().zip(given) {
+            if !given {
+                reader.problems.push(SettingProblem::new(
+                    name,
+                    "is not set, but others of the TLS listener are",
+                    "set address, certificate and key, or none of them",
+                ));
+            }
+        }
+    }
+    Some(TlsSettings {
+        addr: addr?,
+        certificate: inputs.path(&certificate?),
+        key: inputs.path(&key?),
+    })
 }
 
 fn database(reader: &mut Reader<'_>) -> DatabaseSettings {

@@ -85,6 +85,8 @@ pub struct ServerSettings {
     pub gateway_addr: Option<SocketAddr>,
     /// A listener of its own for metrics and health.
     pub metrics_addr: Option<SocketAddr>,
+    /// A listener that speaks TLS, and its certificate.
+    pub tls: Option<TlsSettings>,
     /// Path of the metrics, with the leading slash.
     pub metrics_endpoint: String,
     /// Scheme and host people reach the console under; see [`ServerSettings::base_url`].
@@ -102,6 +104,16 @@ pub struct ServerSettings {
     pub site_root: PathBuf,
     /// Threads that serve requests; `None` means one per core.
     pub worker_threads: Option<usize>,
+}
+
+/// A listener that speaks TLS.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    pub addr: SocketAddr,
+    /// The chain, PEM, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
 }
 
 impl ServerSettings {

@@ -43,6 +43,7 @@ fn listeners(server: &ServerSettings, problems: &mut Vec<SettingProblem>) {
     for (name, addr) in [
         ("APIVERSE_GATEWAY_ADDR", server.gateway_addr),
         ("APIVERSE_METRICS_ADDR", server.metrics_addr),
+        ("APIVERSE_TLS_ADDR", server.tls.as_ref().map(|tls| tls.addr)),
     ] {
         let Some(addr) = addr else { continue };
         if let Some((other, _)) = taken.iter().find(|(_, taken)| clash(*taken, addr)) {

@@ -13,6 +13,7 @@ mod nodes;
 mod operations;
 mod real_upstreams;
 mod shutdown;
+mod tls;
 mod usage;
 
 use apiverse_testkit::{App, Engine, Options};

@@ -19,7 +19,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1 as hyper_http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::body::{Content, EdgeBody};
 use super::stream::{EdgeStream, Protocol, Signals};
@@ -73,6 +75,22 @@ pub(super) async fn serve(
     _activity: Activity,
 ) {
     let _open = OpenGauge::new(&thread);
+    let Some(tls) = &thread.config.tls else {
+        return serve_stream(thread, socket, address, false).await;
+    };
+    let accepted = TlsAcceptor::from(tls.current()).accept(socket);
+    let limit = thread.config.header_read_timeout;
+    match tokio::time::timeout(limit, accepted).await {
+        Ok(Ok(stream)) => serve_stream(thread, stream, address, true).await,
+        Ok(Err(error)) => tracing::debug!(%error, peer = %address, "a tls handshake failed"),
+        Err(_) => tracing::debug!(peer = %address, "a tls handshake took too long"),
+    }
+}
+
+async fn serve_stream<S>(thread: Rc<Thread>, socket: S, address: SocketAddr, tls: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let signals = Arc::new(Signals::default());
     let linger = Arc::new(AtomicBool::new(false));
     let mut stream = EdgeStream::new(socket, Arc::clone(&signals), Arc::clone(&linger));
@@ -82,7 +100,7 @@ pub(super) async fn serve(
     };
 
     let trusted = &thread.worker.gateway.config.trusted_proxies;
-    let peer = Rc::new(Peer::new(address, false, trusted, linger));
+    let peer = Rc::new(Peer::new(address, tls, trusted, linger));
     if protocol == Protocol::Http1 {
         match http1::serve(&thread, &peer, &deadline, &mut stream).await {
             http1::Ended::Closed => return,
@@ -128,9 +146,9 @@ pub(super) async fn serve(
     }
 }
 
-async fn protocol(
+async fn protocol<S: AsyncRead + AsyncWrite + Unpin>(
     thread: &Thread,
-    stream: &mut EdgeStream<TcpStream>,
+    stream: &mut EdgeStream<S>,
     deadline: &Deadline,
 ) -> Option<Protocol> {
     deadline.set(thread.config.header_read_timeout);

@@ -11,6 +11,7 @@ mod http1;
 mod listen;
 mod stream;
 mod thread;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use tokio::sync::{oneshot, watch};
 use crate::Gateway;
 pub(crate) use http1::Links;
 use thread::Order;
+pub use tls::{ServerTls, TlsError};
 
 /// How to listen.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub struct EdgeConfig {
     /// At shutdown, how long idle connections stay open: a request that is on its way to us would
     /// find its connection closed otherwise.
     pub drain_linger: Duration,
+    /// With it the listener speaks TLS only.
+    pub tls: Option<ServerTls>,
 }
 
 impl EdgeConfig {
@@ -69,6 +73,7 @@ impl EdgeConfig {
             max_streams: 256,
             backlog: 4096,
             drain_linger: Duration::from_millis(500),
+            tls: None,
         }
     }
 }
