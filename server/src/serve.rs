@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiverse_app::ssr::ConsoleState;
-use apiverse_cluster::Bus;
+use apiverse_cluster::{Bus, Leases};
 use apiverse_connectors::oauth2::TokenCache;
 use apiverse_contract::ErrorCode;
 use apiverse_gateway::edge::{ClientIp, Edge, EdgeConfig, RunningEdge, ServerTls};
@@ -53,8 +53,15 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
         apiverse_connectors::http::client(compose::egress(&settings), Duration::from_secs(15))?,
         compose::egress(&settings),
     );
+    let leases = match &settings.redis.url {
+        Some(url) => Some(Leases::redis(url.expose(), None)?),
+        None => None,
+    };
     let gateway = Gateway::new(
-        gateway_config(&settings, sample_upstream),
+        GatewayConfig {
+            leases,
+            ..gateway_config(&settings, sample_upstream)
+        },
         store.clone(),
         vault.clone(),
         tokens,
@@ -192,6 +199,7 @@ fn gateway_config(settings: &Settings, sample_upstream: Option<SocketAddr>) -> G
         trusted_proxies: settings.server.trusted_proxies.clone(),
         egress: compose::egress(settings),
         sample_upstream,
+        legacy_limit_headers: gateway.rate_limit_legacy_headers,
         ..GatewayConfig::default()
     }
 }

@@ -4,8 +4,10 @@
 mod bus;
 mod change;
 mod hub;
+mod leases;
 mod redis;
 
 pub use bus::{Bus, BusError, BusHealth, BusKind};
 pub use change::{Change, ParseChangeError};
 pub use hub::Outbound;
+pub use leases::Leases;

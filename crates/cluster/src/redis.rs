@@ -67,7 +67,7 @@ impl RedisLink {
         answered && self.subscribed.load(Ordering::SeqCst)
     }
 
-    async fn run(&self, command: &Cmd) -> Result<(), RedisError> {
+    pub(crate) async fn run(&self, command: &Cmd) -> Result<(), RedisError> {
         let mut connection = self.connection().await?;
         let result = command.exec_async(&mut connection).await;
         if result.is_err() {
@@ -76,7 +76,8 @@ impl RedisLink {
         result
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
+    /// The connection for commands, made when there is none.
+    pub(crate) async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
         let mut commands = self.commands.lock().await;
         if let Some(connection) = &*commands {
             return Ok(connection.clone());
@@ -89,6 +90,11 @@ impl RedisLink {
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
         Ok(commands.insert(connection).clone())
+    }
+
+    /// Lets the next command have a new connection.
+    pub(crate) async fn disconnect(&self) {
+        *self.commands.lock().await = None;
     }
 
     /// Subscribes and hands on messages until something breaks.
@@ -171,6 +177,6 @@ pub(crate) async fn speak(link: Arc<RedisLink>, mut outbound: Outbound, stop: Ca
 }
 
 /// Half to all of it, so that nodes do not come back all at once.
-fn jittered(delay: Duration) -> Duration {
+pub(crate) fn jittered(delay: Duration) -> Duration {
     delay.mul_f64(0.5 + rand::random::<f64>() / 2.0)
 }

@@ -8,7 +8,8 @@ use crate::FieldError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
-    /// Identifies the kind of problem: `urn:apiverse:problem:{code}`.
+    /// Identifies the kind of problem: `urn:apiverse:problem:{code}`, or the URI that is
+    /// registered for it.
     pub r#type: String,
     /// The kind of problem in a few words, always the same for a `code`.
     pub title: String,
@@ -24,18 +25,36 @@ pub struct Problem {
     /// What is wrong with which field, on 422.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// The names of the limits that refused the call, on 429
+    /// (draft-ietf-httpapi-ratelimit-headers).
+    #[serde(
+        default,
+        rename = "violated-policies",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub violated_policies: Vec<String>,
 }
+
+/// The problem type of a limit that is used up, as IANA has it for everybody
+/// (draft-ietf-httpapi-ratelimit-headers, 7.1).
+const QUOTA_EXCEEDED_TYPE: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
 impl Problem {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
-            r#type: format!("urn:apiverse:problem:{}", code.as_str()),
+            r#type: match code {
+                ErrorCode::RateLimited
+                | ErrorCode::QuotaExceeded
+                | ErrorCode::ConcurrencyLimited => QUOTA_EXCEEDED_TYPE.to_owned(),
+                _ => format!("urn:apiverse:problem:{}", code.as_str()),
+            },
             title: code.title().to_owned(),
             status: code.status(),
             detail: detail.into(),
             code: code.as_str().to_owned(),
             request_id: None,
             errors: Vec::new(),
+            violated_policies: Vec::new(),
         }
     }
 

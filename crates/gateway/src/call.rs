@@ -9,6 +9,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
 use crate::body::RequestProgress;
+use crate::limits::Grant;
 use crate::peer::Peer;
 use crate::snapshot::ApiRecord;
 use crate::usage::Event;
@@ -36,6 +37,8 @@ pub(crate) struct CallRecord {
     /// The upstream never saw the call.
     pub(crate) refused: bool,
     pub(crate) upstream_us: Option<i64>,
+    /// What the call has taken of its limits.
+    pub(crate) grant: Option<Grant>,
     pub(crate) progress: Option<Rc<RequestProgress>>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -68,6 +71,7 @@ impl CallRecord {
             error: None,
             refused: true,
             upstream_us: None,
+            grant: None,
             progress: None,
             bytes_in: 0,
             bytes_out: 0,
@@ -95,6 +99,9 @@ impl Drop for CallRecord {
             // Nothing was answered: the caller hung up, and the call's future was dropped.
             self.status = ErrorCode::ClientClosedRequest.status();
             self.error = Some(ErrorCode::ClientClosedRequest);
+        }
+        if let (true, Some(grant)) = (self.refused, &self.grant) {
+            grant.give_back();
         }
         let took = self.started.elapsed();
         let api_id = self.api.as_ref().map(|api| api.id);

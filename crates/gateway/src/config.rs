@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apiverse_cluster::Leases;
 use apiverse_connectors::{EgressPolicy, tls};
 use ipnet::IpNet;
 use tokio_rustls::rustls::ClientConfig;
@@ -40,6 +41,13 @@ pub struct GatewayConfig {
     pub own_cookies: Vec<String>,
     /// Keys remembered as verified by one thread.
     pub verified_keys: usize,
+    /// How limits are shared with other nodes; `None`: this node is alone.
+    pub leases: Option<Leases>,
+    /// Answers carry the older `X-RateLimit-*` too.
+    pub legacy_limit_headers: bool,
+    /// Callers, by key or address, whose limits are counted one by one; when more are busy at
+    /// once, those that come last share counters. About 0.2 KiB each.
+    pub tracked_callers: usize,
     /// Usage events held in memory while the database is away; more are dropped and counted.
     pub usage_buffer: usize,
     /// How often the snapshot is compared with the database, in case an announcement was missed.
@@ -81,6 +89,9 @@ impl Default for GatewayConfig {
             via: "apiverse",
             own_cookies: vec!["apiverse_session".to_owned()],
             verified_keys: 65_536,
+            leases: None,
+            legacy_limit_headers: false,
+            tracked_callers: 100_000,
             usage_buffer: 100_000,
             watch_interval: Duration::from_secs(3),
         }

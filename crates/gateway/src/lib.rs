@@ -9,6 +9,7 @@ mod check;
 mod config;
 pub mod edge;
 mod keys;
+mod limits;
 mod local;
 mod meters;
 mod peer;
@@ -23,6 +24,7 @@ mod worker;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use apiverse_cluster::Change;
 use apiverse_connectors::oauth2::TokenCache;
@@ -37,6 +39,7 @@ pub use config::{GatewayConfig, UpstreamTls};
 pub use snapshot::LoadError;
 
 use keys::VerifiedKeys;
+use limits::Limiter;
 use meters::Meters;
 use snapshot::Loader;
 use worker::FlushRequest;
@@ -47,6 +50,9 @@ pub struct Gateway {
     pub(crate) vault: Arc<Vault>,
     pub(crate) tokens: Arc<TokenCache>,
     pub(crate) loader: Loader,
+    pub(crate) limiter: Limiter,
+    /// For the counts that quotas begin with.
+    pub(crate) store: Store,
     pub(crate) usage: usage::Sink,
     pub(crate) meters: Arc<Meters>,
     /// For the keyed hashes of verified keys; another one in every process.
@@ -79,16 +85,22 @@ impl Gateway {
         let meters = Arc::new(Meters::new());
         let usage = usage::start(store.clone(), Arc::clone(&meters), config.usage_buffer);
         let loader = Loader::new(
-            store,
+            store.clone(),
             Arc::clone(&vault),
             Arc::clone(&config),
             Arc::clone(&meters),
         );
         let gateway = Arc::new(Self {
-            config,
+            config: Arc::clone(&config),
             vault,
             tokens: tokens.into(),
             loader,
+            limiter: Limiter::new(
+                config.leases.clone(),
+                config.legacy_limit_headers,
+                config.tracked_callers,
+            ),
+            store,
             usage,
             meters,
             hash_key: rand::random(),
@@ -98,6 +110,8 @@ impl Gateway {
         });
         let watched = Arc::clone(&gateway);
         tokio::spawn(async move { watched.loader.watch().await });
+        let swept = Arc::clone(&gateway);
+        tokio::spawn(async move { swept.sweep_limits().await });
         gateway
     }
 
@@ -138,6 +152,15 @@ impl Gateway {
     pub fn known(&self) -> (usize, usize) {
         let snapshot = self.loader.current();
         (snapshot.api_count(), snapshot.key_count())
+    }
+
+    async fn sweep_limits(&self) {
+        loop {
+            tokio::time::sleep(limits::SWEEP).await;
+            let now = self.limiter.moment(Instant::now(), call::unix_micros());
+            self.limiter.sweep(now);
+            self.meters.limit_callers.set(self.limiter.tracked() as f64);
+        }
     }
 
     pub(crate) fn register_worker(&self) -> mpsc::UnboundedReceiver<FlushRequest> {

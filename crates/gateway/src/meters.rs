@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use apiverse_contract::ApiId;
+use apiverse_contract::{ApiId, ErrorCode};
 use http::Method;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
@@ -66,11 +66,17 @@ pub(crate) struct Meters {
     pub(crate) apis: Gauge,
     pub(crate) keys: Gauge,
     pub(crate) connections: Gauge,
+    limited_rate: Counter,
+    limited_quota: Counter,
+    limited_concurrency: Counter,
+    pub(crate) limit_waits: Counter,
+    pub(crate) limit_callers: Gauge,
 }
 
 impl Meters {
     /// Takes the handles from the recorder that is installed now; one that comes later sees nothing.
     pub(crate) fn new() -> Self {
+        const LIMITED: &str = "apiverse_gateway_limited_total";
         const KEYS: &str = "apiverse_gateway_key_cache_total";
         const UPSTREAM: &str = "apiverse_gateway_upstream_connections_total";
         const ENTRIES: &str = "apiverse_gateway_snapshot_entries";
@@ -102,6 +108,15 @@ impl Meters {
             "apiverse_usage_dropped_total",
             "Usage events lost because the database was away too long, or refused them"
         );
+        metrics::describe_counter!(LIMITED, "Calls that a limit refused, by its kind");
+        metrics::describe_counter!(
+            "apiverse_gateway_limit_waits_total",
+            "Calls that waited for what other nodes took of a limit"
+        );
+        metrics::describe_gauge!(
+            "apiverse_gateway_limit_callers",
+            "Keys and addresses that have limits counted for them"
+        );
         Self {
             unattributed: ApiMeters::default(),
             key_hit: counter!(KEYS, "result" => "hit"),
@@ -115,6 +130,20 @@ impl Meters {
             apis: gauge!(ENTRIES, "kind" => "apis"),
             keys: gauge!(ENTRIES, "kind" => "keys"),
             connections: gauge!("apiverse_gateway_connections"),
+            limited_rate: counter!(LIMITED, "kind" => "rate"),
+            limited_quota: counter!(LIMITED, "kind" => "quota"),
+            limited_concurrency: counter!(LIMITED, "kind" => "concurrency"),
+            limit_waits: counter!("apiverse_gateway_limit_waits_total"),
+            limit_callers: gauge!("apiverse_gateway_limit_callers"),
+        }
+    }
+
+    /// Counts a call that limits refused.
+    pub(crate) fn count_limited(&self, code: ErrorCode) {
+        match code {
+            ErrorCode::QuotaExceeded => self.limited_quota.increment(1),
+            ErrorCode::ConcurrencyLimited => self.limited_concurrency.increment(1),
+            _ => self.limited_rate.increment(1),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::buffers::Buffers;
 use crate::call::unix_micros;
 use crate::edge::Links;
 use crate::keys::VerifiedKeys;
+use crate::limits::ReadySets;
 use crate::timer::Timer;
 use crate::upstream::Pool;
 use crate::usage::{Batch, Event};
@@ -37,6 +38,7 @@ pub(crate) struct Worker {
     pub(crate) buffers: Buffers,
     date: RefCell<Date>,
     pub(crate) verified: RefCell<VerifiedKeys>,
+    pub(crate) limits: ReadySets,
     /// Connections and tunnels.
     pub(crate) activities: Activities,
     /// `Via` for requests received in HTTP/1.0, 1.1 and 2.
@@ -78,6 +80,7 @@ impl Worker {
             ),
             buffers: Buffers::default(),
             date: RefCell::default(),
+            limits: ReadySets::default(),
             timer,
             pool,
             activities: Activities::default(),

@@ -77,7 +77,7 @@ pub struct Counter {
 enum Kind {
     Gcra(Gcra, GcraState),
     Window(Window, WindowState),
-    Quota(Quota, QuotaState),
+    Quota(Quota, Arc<QuotaState>),
 }
 
 impl Counter {
@@ -94,9 +94,7 @@ impl Counter {
             Spec::SlidingWindow {
                 limit, window_s, ..
             } => Kind::Window(Window::new(limit, window_s), WindowState::default()),
-            Spec::Quota { limit, period } => {
-                Kind::Quota(Quota::new(limit, period), QuotaState::default())
-            }
+            Spec::Quota { limit, period } => Kind::Quota(Quota::new(limit, period), Arc::default()),
         };
         Self {
             spec,
@@ -109,10 +107,37 @@ impl Counter {
     /// on its own while the shared one is away.
     #[must_use]
     pub fn shared(spec: Spec, hub: Arc<Hub>, name: impl Into<Box<str>>) -> Self {
-        let lease = Lease::new(hub, spec.rule(), name);
+        Self::new(spec).with_lease(hub, name.into())
+    }
+
+    /// A counter with another limit that goes on with this one's count, for a quota whose limit
+    /// was changed. `None` for other kinds.
+    #[must_use]
+    pub fn resized(&self, limit: u64) -> Option<Self> {
+        let Kind::Quota(quota, state) = &self.kind else {
+            return None;
+        };
+        let period = quota.period();
+        let resized = Self {
+            spec: Spec::Quota { limit, period },
+            kind: Kind::Quota(Quota::new(limit, period), Arc::clone(state)),
+            lease: None,
+        };
+        Some(match &self.lease {
+            Some(lease) => resized.with_lease(Arc::clone(lease.hub()), lease.name().into()),
+            None => resized,
+        })
+    }
+
+    fn with_lease(self, hub: Arc<Hub>, name: Box<str>) -> Self {
+        let known = match &self.kind {
+            Kind::Quota(quota, state) => Some((*quota, Arc::clone(state))),
+            Kind::Gcra(..) | Kind::Window(..) => None,
+        };
+        let lease = Lease::new(hub, self.spec.rule(), name, known);
         Self {
             lease: Some(lease),
-            ..Self::new(spec)
+            ..self
         }
     }
 
@@ -216,6 +241,18 @@ pub fn check<'a, I>(counters: I, cost: u32, now: Moment, levels: &mut Vec<Level>
 where
     I: Iterator<Item = &'a Counter> + Clone,
 {
+    match check_alone(counters.clone(), cost, now, levels) {
+        Verdict::Allowed => check_leases(counters, cost, now, levels),
+        verdict => verdict,
+    }
+}
+
+/// As [`check`], by this node's own counters only: for when nobody says in time what other nodes
+/// took.
+pub fn check_alone<'a, I>(counters: I, cost: u32, now: Moment, levels: &mut Vec<Level>) -> Verdict
+where
+    I: Iterator<Item = &'a Counter> + Clone,
+{
     levels.clear();
     let mut rest = counters.clone();
     let is_single = rest.next().is_some() && rest.next().is_none();
@@ -244,7 +281,7 @@ where
         }
         levels.push(level);
     }
-    check_leases(counters, cost, now, levels)
+    Verdict::Allowed
 }
 
 /// The shared counts' part of [`check`], after this node's own.

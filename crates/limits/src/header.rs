@@ -13,19 +13,6 @@ use crate::counter::Spec;
 use crate::quota::Period;
 use crate::time::{Level, NS_PER_SECOND};
 
-/// The draft's problem types, which stand for themselves in a problem's `type`.
-pub mod problem_type {
-    /// A limit, quota or number of calls at once was used up. Comes with `violated-policies`.
-    pub const QUOTA_EXCEEDED: &str =
-        "https://iana.org/assignments/http-problem-types#quota-exceeded";
-    /// The server has less to give than usual, and it is not this caller's doing.
-    pub const TEMPORARY_REDUCED_CAPACITY: &str =
-        "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
-    /// The way of calling looks like an attack or a fault.
-    pub const ABNORMAL_USAGE_DETECTED: &str =
-        "https://iana.org/assignments/http-problem-types#abnormal-usage-detected";
-}
-
 /// The largest integer of a structured field (RFC 9651, 3.3.1).
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 const SECONDS_PER_DAY: u64 = 86_400;

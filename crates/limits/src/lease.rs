@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::quota::Period;
-use crate::time::NS_PER_SECOND;
+use crate::quota::{Period, Quota, QuotaState};
+use crate::time::{Moment, NS_PER_SECOND};
 
 /// What the shared count goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,8 @@ pub struct Lease {
     hub: Arc<Hub>,
     rule: Rule,
     name: Box<str>,
+    /// A quota's own count.
+    known: Option<(Quota, Arc<QuotaState>)>,
     credit: i64,
     /// Tokens; below zero: debt.
     balance: AtomicI64,
@@ -142,6 +144,8 @@ pub struct Ask {
     pub want: u32,
     /// Fewer tokens than these are of no use.
     pub must: u32,
+    /// The shared count cannot be less than this, before the charge.
+    pub seed: u64,
 }
 
 /// What the shared count says.
@@ -153,13 +157,20 @@ pub struct Answer {
 }
 
 impl Lease {
-    /// A share of the counter that all nodes call `name`.
+    /// A share of the counter that all nodes call `name`. `known`: the count of this node, of a
+    /// quota, from which the shared one is made again where it was lost.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, rule: Rule, name: impl Into<Box<str>>) -> Arc<Self> {
+    pub fn new(
+        hub: Arc<Hub>,
+        rule: Rule,
+        name: impl Into<Box<str>>,
+        known: Option<(Quota, Arc<QuotaState>)>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             hub,
             rule,
             name: name.into(),
+            known,
             credit: i64::from(rule.credit()),
             balance: AtomicI64::new(0),
             expires_ns: AtomicU64::new(0),
@@ -177,6 +188,10 @@ impl Lease {
     #[must_use]
     pub const fn rule(&self) -> Rule {
         self.rule
+    }
+
+    pub(crate) const fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     #[must_use]
@@ -255,7 +270,8 @@ impl Lease {
     }
 
     /// What to say to the shared count now; `None`: nothing.
-    fn ask(&self, now_ns: u64, epoch: u64) -> Option<Ask> {
+    fn ask(&self, now: Moment, epoch: u64) -> Option<Ask> {
+        let now_ns = now.mono_ns;
         let mut demand = self.demand.lock();
         if demand.epoch != epoch {
             // The count was away: what was granted before may be forgotten there.
@@ -275,7 +291,15 @@ impl Lease {
             give_back: 0,
             want: u32::try_from(target - balance.max(0)).unwrap_or(0),
             must: self.must.swap(0, Ordering::Relaxed),
+            seed: 0,
         };
+        if let Some((quota, state)) = &self.known {
+            let used = quota.used(state, now.unix_s);
+            let held = u64::try_from(balance.max(0)).unwrap_or(0);
+            ask.seed = used
+                .saturating_sub(u64::from(ask.charge))
+                .saturating_sub(held);
+        }
         let waiting = self.waiting.swap(0, Ordering::Relaxed);
         ask.want = ask.want.max(waiting).max(ask.must);
         ask.want = ask.want.min(self.rule.most_held().max(ask.must));
@@ -397,7 +421,7 @@ impl Hub {
     }
 
     /// What is to be exchanged now.
-    pub fn collect(&self, now_ns: u64) -> Vec<(Arc<Lease>, Ask)> {
+    pub fn collect(&self, now: Moment) -> Vec<(Arc<Lease>, Ask)> {
         let epoch = self.epoch.load(Ordering::Acquire);
         let mut due = std::mem::take(&mut *self.queue.lock());
         self.held.lock().retain(|lease| {
@@ -406,7 +430,7 @@ impl Hub {
                 return false;
             }
             let expires = lease.expires_ns.load(Ordering::Relaxed);
-            let is_old = now_ns.saturating_add(lease.rule.hold_ns() / 2) >= expires;
+            let is_old = now.mono_ns.saturating_add(lease.rule.hold_ns() / 2) >= expires;
             if is_old && !lease.is_queued.swap(true, Ordering::AcqRel) {
                 due.push(Arc::clone(lease));
             }
@@ -417,7 +441,7 @@ impl Hub {
             lease.is_queued.store(false, Ordering::Release);
         }
         due.into_iter()
-            .filter_map(|lease| lease.ask(now_ns, epoch).map(|ask| (lease, ask)))
+            .filter_map(|lease| lease.ask(now, epoch).map(|ask| (lease, ask)))
             .collect()
     }
 }

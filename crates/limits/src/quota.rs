@@ -148,6 +148,12 @@ impl Quota {
             });
     }
 
+    /// Calls counted in the period of `unix_s`.
+    #[must_use]
+    pub fn used(&self, state: &QuotaState, unix_s: i64) -> u64 {
+        current(state.word.load(Ordering::Relaxed), self.period.span(unix_s)).1
+    }
+
     /// Whether [`Quota::restore`] was called. A counter that was not is exact only for what this
     /// process has seen.
     #[must_use]

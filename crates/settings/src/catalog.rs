@@ -291,6 +291,12 @@ pub static SETTINGS: &[Known] = &[
         "Most header fields of a request, 16 to 1000",
     ),
     public(
+        "RATE_LIMIT_LEGACY_HEADERS",
+        "gateway.rate_limit_legacy_headers",
+        Preset::Value("false"),
+        "Whether answers carry `X-RateLimit-Limit`, `-Remaining` and `-Reset` beside `RateLimit`",
+    ),
+    public(
         "LOG_LEVEL",
         "logging.level",
         Preset::Derived("`info`; `debug` with `DEBUG`"),

@@ -362,6 +362,11 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
         max_body: reader.required("APIVERSE_MAX_BODY", 1 << 30, parse::bytes(1..=(1 << 40))),
         max_header_bytes: head as usize,
         max_headers: headers as usize,
+        rate_limit_legacy_headers: reader.required(
+            "RATE_LIMIT_LEGACY_HEADERS",
+            false,
+            parse::boolean,
+        ),
     }
 }
 

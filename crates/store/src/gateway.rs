@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use apiverse_contract::limits::LimitPolicy;
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
-use sqlx::types::Json;
 use sqlx::Row;
+use sqlx::types::Json;
 
 use crate::Result;
 use crate::limits::RouteRow;

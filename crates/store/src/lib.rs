@@ -25,6 +25,6 @@ pub use pool::{Kind, PoolStatus, Store};
 pub use rows::{ApiKeyRow, ApiRow, AuditRow, MembershipRow, OrganizationRow, SessionRow, UserRow};
 pub use sessions::RefreshUse;
 pub use usage::UsageRow;
-pub use usage_queries::{CallRow, LatencyRow, SeriesRow, TopRowDb, UsageFilter};
+pub use usage_queries::{CallRow, LatencyRow, SeriesRow, ServedFilter, TopRowDb, UsageFilter};
 
 type Result<T> = std::result::Result<T, StoreError>;

@@ -23,6 +23,18 @@ pub struct UsageFilter {
     pub to_us: i64,
 }
 
+/// Which calls a quota counts: those that reached their upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServedFilter {
+    pub organization_id: OrganizationId,
+    pub api_id: Option<ApiId>,
+    pub key_id: Option<KeyId>,
+    /// Inclusive, microseconds since 1970.
+    pub from_us: i64,
+    /// Exclusive.
+    pub to_us: i64,
+}
+
 /// Counts of one step that has calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeriesRow {
@@ -153,6 +165,46 @@ impl Store {
             .fetch_all(pool)
             .await?),
         )
+    }
+
+    /// How many calls reached their upstream.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn usage_served(&self, filter: &ServedFilter) -> Result<i64> {
+        const SQL: &str = "SELECT count(*) FROM usage_metrics \
+             WHERE organization_id = $1 AND started_at_us >= $2 AND started_at_us < $3 \
+             AND ($4 IS NULL OR api_id = $4) AND ($5 IS NULL OR key_id = $5) AND NOT refused";
+        Ok(with_pool!(self, pool => sqlx::query_scalar(SQL)
+            .bind(filter.organization_id.0)
+            .bind(filter.from_us)
+            .bind(filter.to_us)
+            .bind(filter.api_id.map(|id| id.0))
+            .bind(filter.key_id.map(|id| id.0))
+            .fetch_one(pool)
+            .await?))
+    }
+
+    /// The same, for each method and path that was called.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn usage_served_by_path(
+        &self,
+        filter: &ServedFilter,
+    ) -> Result<Vec<(String, String, i64)>> {
+        const SQL: &str = "SELECT method, path, count(*) FROM usage_metrics \
+             WHERE organization_id = $1 AND started_at_us >= $2 AND started_at_us < $3 \
+             AND ($4 IS NULL OR api_id = $4) AND ($5 IS NULL OR key_id = $5) AND NOT refused \
+             GROUP BY method, path ORDER BY method, path";
+        Ok(with_pool!(self, pool => sqlx::query_as(SQL)
+            .bind(filter.organization_id.0)
+            .bind(filter.from_us)
+            .bind(filter.to_us)
+            .bind(filter.api_id.map(|id| id.0))
+            .bind(filter.key_id.map(|id| id.0))
+            .fetch_all(pool)
+            .await?))
     }
 
     /// Calls by step and latency bucket, ascending by both.

@@ -17,13 +17,15 @@ use super::authorize::authorize;
 use super::direct::direct;
 use super::identify::{Identified, identify};
 use super::inbound::{inbound, switched_protocol};
+use super::limit::limit;
 use super::locate::locate;
 use super::outbound::outbound;
-use super::refusal::{Refusal, problem};
+use super::refusal::Refusal;
 use super::trace::request_id;
 use crate::body::{GatewayBody, RequestBody, RequestProgress, UpstreamBody};
 use crate::call::{CallRecord, unix_micros};
 use crate::keys;
+use crate::limits::{add_fields, take};
 use crate::peer::Peer;
 use crate::snapshot::{ApiRecord, AuthPlan};
 use crate::timer::Deadline;
@@ -89,6 +91,12 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<A
         })?
     };
     authorize(&identified, &parts.method)?;
+    let trusted = &worker.gateway.config.trusted_proxies;
+    let address = |peer: &Peer| peer.client_address(&parts.headers, trusted);
+    if let Some((set, caller)) = limit(record, &identified, address) {
+        let now = worker.gateway.limiter.began(record);
+        record.grant = Some(take(&worker.gateway, &set, &caller, 1, now).await?);
+    }
     let Identified { api, by_query, .. } = identified;
     let target = api.target.as_ref().ok_or(Refusal::NoTarget)?;
     let in_query = match &api.auth {
@@ -96,9 +104,9 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<A
         _ => None,
     };
     let path = direct(target, &located, in_query)?;
-    let limit = api.limits.max_body;
-    if body.size_hint().lower() > limit {
-        return Err(Refusal::Body { limit });
+    let most = api.limits.max_body;
+    if body.size_hint().lower() > most {
+        return Err(Refusal::Body { limit: most });
     }
 
     let token = bearer_token(&worker, &api).await?;
@@ -226,6 +234,9 @@ fn pass_on(
     let (mut parts, body) = response.into_parts();
     let protocol = switched_protocol(&parts);
     inbound(&record, &mut parts, &body, by_query);
+    if let Some(grant) = &record.grant {
+        add_fields(&grant.fields, &mut parts.headers);
+    }
 
     if let (Some(upstream), Some(client)) = (upstream_upgrade, client_upgrade) {
         parts
@@ -271,7 +282,10 @@ pub(crate) fn note_refusal(record: &mut CallRecord, refusal: &Refusal) -> Respon
     record.status = code.status();
     record.error = Some(code);
     record.refused = refusal.is_before_upstream();
-    let mut response = problem(code, refusal.external(), &record.request_id, &record.method);
+    let mut response = refusal.answer(&record.request_id, &record.method);
+    if let Some(grant) = &record.grant {
+        add_fields(&grant.fields, response.headers_mut());
+    }
     record.bytes_out = response.body().size_hint().lower();
     if code == ErrorCode::MethodNotAllowed {
         let allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE";

@@ -1,15 +1,17 @@
 //! The way of one call, as named phases over one context.
 //!
 //! `locate` (which API is meant) → `identify` (whose key is it) → `authorize` (may it do this) →
-//! `direct` (where it goes upstream) → `outbound` (what the upstream gets to see) → `forward` (the
-//! exchange) → `inbound` (what the caller gets to see). A phase either adds to the context or
-//! refuses; later policies take their place between `authorize` and `forward`.
+//! `limit` (is there room for it) → `direct` (where it goes upstream) → `outbound` (what the
+//! upstream gets to see) → `forward` (the exchange) → `inbound` (what the caller gets to see). A
+//! phase either adds to the context or refuses; later policies take their place between
+//! `authorize` and `forward`.
 
 mod authorize;
 mod direct;
 mod forward;
 mod identify;
 mod inbound;
+mod limit;
 mod locate;
 mod outbound;
 mod refusal;
@@ -18,7 +20,8 @@ mod trace;
 pub(crate) use authorize::authorize;
 pub(crate) use direct::write_address;
 pub(crate) use forward::{bearer_value, forget_token, note_refusal, serve};
-pub(crate) use identify::{Identified, identify};
+pub(crate) use identify::identify;
+pub(crate) use limit::limit;
 pub(crate) use locate::{is_proxied, locate};
 pub(crate) use outbound::MAX_PASSES;
 pub(crate) use refusal::{Refusal, X_REQUEST_ID, problem};

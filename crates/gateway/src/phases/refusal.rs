@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use super::direct::InvalidPath;
 use crate::body::GatewayBody;
 use crate::keys::IdentifyError;
+use crate::limits::{LimitRefusal, add_fields};
 use crate::upstream::ExchangeError;
 
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,6 +34,8 @@ pub(crate) enum Refusal {
     KeyNotForMethod,
     #[error("the api is switched off")]
     ApiDisabled,
+    #[error("limits refuse the call: {}", .0.detail)]
+    Limited(Box<LimitRefusal>),
     #[error(transparent)]
     Path(#[from] InvalidPath),
     #[error("the request's body is announced as larger than the limit")]
@@ -51,6 +54,12 @@ pub(crate) enum Refusal {
     Internal,
 }
 
+impl From<Box<LimitRefusal>> for Refusal {
+    fn from(refusal: Box<LimitRefusal>) -> Self {
+        Self::Limited(refusal)
+    }
+}
+
 impl Refusal {
     pub(crate) const fn code(&self) -> ErrorCode {
         match self {
@@ -61,6 +70,7 @@ impl Refusal {
             Self::ApiNotFound => ErrorCode::ApiNotFound,
             Self::KeyNotForApi | Self::KeyNotForMethod => ErrorCode::KeyNotAllowed,
             Self::ApiDisabled => ErrorCode::ApiDisabled,
+            Self::Limited(refusal) => refusal.code,
             Self::Path(InvalidPath) => ErrorCode::InvalidPath,
             Self::Body { .. } => ErrorCode::BodyTooLarge,
             Self::Loop | Self::NoTarget => ErrorCode::UpstreamUnreachable,
@@ -106,6 +116,7 @@ impl Refusal {
             Self::KeyNotForApi => "The API key is not for this API.",
             Self::KeyNotForMethod => "The API key may not use this method.",
             Self::ApiDisabled => "The API is switched off.",
+            Self::Limited(refusal) => &refusal.detail,
             Self::Path(InvalidPath) => "The path must not leave the API's base path.",
             Self::Body { limit } => {
                 return format!("The request's body is larger than {limit} bytes.");
@@ -119,6 +130,18 @@ impl Refusal {
         };
         text.to_owned()
     }
+
+    /// The answer to the caller.
+    pub(crate) fn answer(&self, id: &HeaderValue, method: &Method) -> Response<GatewayBody> {
+        let mut document = Problem::new(self.code(), self.external());
+        let Self::Limited(refusal) = self else {
+            return respond(document, self.code(), id, method);
+        };
+        document.violated_policies.clone_from(&refusal.violated);
+        let mut response = respond(document, self.code(), id, method);
+        add_fields(&refusal.fields, response.headers_mut());
+        response
+    }
 }
 
 /// The answer to a call that ends here, and the size of its body.
@@ -128,7 +151,15 @@ pub(crate) fn problem(
     request_id: &HeaderValue,
     method: &Method,
 ) -> Response<GatewayBody> {
-    let mut problem = Problem::new(code, detail);
+    respond(Problem::new(code, detail), code, request_id, method)
+}
+
+fn respond(
+    mut problem: Problem,
+    code: ErrorCode,
+    request_id: &HeaderValue,
+    method: &Method,
+) -> Response<GatewayBody> {
     problem.request_id = request_id.to_str().ok().map(str::to_owned);
     // Text and numbers always have a JSON form.
     let body = Bytes::from(serde_json::to_vec(&problem).unwrap_or_default());

@@ -31,9 +31,7 @@ pub(crate) struct ApiRecord {
     pub(crate) target: Option<Target>,
     pub(crate) auth: AuthPlan,
     pub(crate) limits: Limits,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the limits of a call"))]
     pub(crate) policy: Policy,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the limits of a call"))]
     pub(crate) routes: RouteTable<Arc<RouteRecord>>,
     pub(crate) meters: ApiMeters,
 }

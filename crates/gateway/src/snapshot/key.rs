@@ -30,7 +30,6 @@ pub(crate) struct KeyRecord {
     api_ids: Box<[ApiId]>,
     /// `None`: from everywhere.
     networks: Option<Box<[IpNet]>>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the limits of a call"))]
     pub(crate) policy: Policy,
 }
 

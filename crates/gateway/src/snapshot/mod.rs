@@ -111,7 +111,6 @@ impl Snapshot {
     }
 
     /// The limits of a whole organization.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the limits of a call"))]
     pub(crate) fn organization_policy(&self, id: OrganizationId) -> Policy {
         self.policies.get(&id).cloned()
     }

@@ -12,10 +12,10 @@ use apiverse_store::RouteRow;
 pub(crate) type Policy = Option<Arc<LimitPolicy>>;
 
 /// A part of an API that has limits of its own.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the limits of a call"))]
 #[derive(Debug)]
 pub(crate) struct RouteRecord {
     pub(crate) id: RouteId,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for explaining a call"))]
     pub(crate) name: Box<str>,
     pub(crate) policy: Policy,
 }

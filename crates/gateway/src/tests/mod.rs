@@ -5,5 +5,6 @@ mod control;
 mod hostile;
 mod keys;
 mod lifecycle;
+mod limits;
 mod tls;
 mod world;

@@ -118,14 +118,7 @@ impl World {
         let organization = register(&store, "first").await;
 
         let vault = Arc::new(Vault::new(&Secret::from("test"), &[]));
-        let client =
-            apiverse_connectors::http::client(setup.gateway.egress.clone(), PATIENCE).unwrap();
-        let tokens = TokenCache::new(client, setup.gateway.egress.clone());
-        let gateway = Gateway::new(setup.gateway, store.clone(), Arc::clone(&vault), tokens);
-        gateway.load().await.unwrap();
-        let runtime = tokio::runtime::Handle::current();
-        let edge =
-            Edge::start(setup.edge, Arc::clone(&gateway), |_| setup.control, runtime).unwrap();
+        let (gateway, edge) = start(setup, &store, &vault).await;
         let mut world = Self {
             addr: edge.local_addr(),
             store,
@@ -138,6 +131,14 @@ impl World {
         };
         world.key = world.add_key(organization, |_| {}).await.1;
         world
+    }
+
+    /// Another process on the same database, in the place of this one.
+    pub(super) async fn restart(&mut self, setup: Setup) {
+        let (gateway, edge) = start(setup, &self.store, &self.vault).await;
+        self.addr = edge.local_addr();
+        self.gateway = gateway;
+        self.edge = Some(edge);
     }
 
     pub(super) async fn another_organization(&self) -> OrganizationId {
@@ -291,6 +292,16 @@ impl World {
         })
         .await
     }
+}
+
+async fn start(setup: Setup, store: &Store, vault: &Arc<Vault>) -> (Arc<Gateway>, RunningEdge) {
+    let client = apiverse_connectors::http::client(setup.gateway.egress.clone(), PATIENCE).unwrap();
+    let tokens = TokenCache::new(client, setup.gateway.egress.clone());
+    let gateway = Gateway::new(setup.gateway, store.clone(), Arc::clone(vault), tokens);
+    gateway.load().await.unwrap();
+    let runtime = tokio::runtime::Handle::current();
+    let edge = Edge::start(setup.edge, Arc::clone(&gateway), |_| setup.control, runtime).unwrap();
+    (gateway, edge)
 }
 
 async fn register(store: &Store, name: &str) -> OrganizationId {

@@ -63,6 +63,7 @@ conformance![
     usage::insert_is_idempotent,
     usage::series_and_latency,
     usage::filters,
+    usage::served_calls_are_what_quotas_count,
     usage::calls_page_without_gaps,
     usage::rankings,
     notify::ping_migrate_and_pool,

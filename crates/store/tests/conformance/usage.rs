@@ -1,7 +1,7 @@
 use apiverse_contract::latency::bucket_of;
 use apiverse_contract::usage::{StatusClass, UsageDimension};
 use apiverse_contract::{ApiId, OrganizationId};
-use apiverse_store::{SeriesRow, Store, UsageFilter, UsageRow};
+use apiverse_store::{SeriesRow, ServedFilter, Store, UsageFilter, UsageRow};
 
 use crate::samples::{after, api, audit, id, key, tenant, usage};
 
@@ -265,4 +265,58 @@ pub async fn rankings(store: &Store) {
         .expect("reads");
     let named = calls.iter().filter(|call| call.key_name.is_some()).count();
     assert_eq!(named, 7);
+}
+
+pub async fn served_calls_are_what_quotas_count(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let (_, bob) = tenant(store, "bob").await;
+    let (api_id, key_id) = (ApiId(id()), apiverse_contract::KeyId(id()));
+    let call = |second, path: &str, refused| UsageRow {
+        api_id: Some(api_id),
+        key_id: Some(key_id),
+        path: path.to_owned(),
+        refused,
+        ..usage(ada.id, second, 200, 1)
+    };
+    let rows = [
+        call(0, "/a", false),
+        call(1, "/a", false),
+        call(2, "/b", false),
+        call(3, "/b", true),
+        usage(ada.id, 1, 500, 1),
+        usage(bob.id, 1, 200, 1),
+    ];
+    store.usage_insert(&rows).await.expect("inserts");
+    let all = ServedFilter {
+        organization_id: ada.id,
+        api_id: None,
+        key_id: None,
+        from_us: rows[0].started_at_us,
+        to_us: rows[0].started_at_us + 10_000_000,
+    };
+    let of_api = ServedFilter {
+        api_id: Some(api_id),
+        ..all
+    };
+    let of_key = ServedFilter {
+        key_id: Some(key_id),
+        to_us: rows[2].started_at_us,
+        ..all
+    };
+    let of_nobody = ServedFilter {
+        key_id: Some(apiverse_contract::KeyId(id())),
+        ..all
+    };
+    for (filter, calls) in [(all, 4), (of_api, 3), (of_key, 2), (of_nobody, 0)] {
+        let served = store.usage_served(&filter).await.expect("counts");
+        assert_eq!(served, calls, "{filter:?}");
+    }
+    let method = rows[0].method.clone();
+    assert_eq!(
+        store.usage_served_by_path(&of_api).await.expect("counts"),
+        [
+            (method.clone(), "/a".to_owned(), 2),
+            (method, "/b".to_owned(), 1)
+        ]
+    );
 }

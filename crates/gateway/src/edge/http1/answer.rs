@@ -7,6 +7,7 @@ use httparse::{Header, ParserConfig};
 
 use super::field::{AnswerField, length, tokens};
 use super::prepare::push_field;
+use crate::limits::Fields;
 
 /// Most fields of an answer.
 const MAX_FIELDS: usize = 256;
@@ -59,6 +60,8 @@ pub(super) struct Context<'a> {
     pub(super) own_cookies: &'a [String],
     /// The key came in the address.
     pub(super) by_query: bool,
+    /// What the caller is told of its limits.
+    pub(super) limits: Option<&'a Fields>,
     /// The connection is closed after this answer.
     pub(super) close: bool,
     /// `Date`, for an upstream that sends none.
@@ -170,6 +173,7 @@ fn write_fields(
             }
             AnswerField::SetCookie if is_ours(field.value, context.own_cookies) => continue,
             AnswerField::Date => has_date = true,
+            AnswerField::Other if context.limits.is_some() && Fields::replace(name) => continue,
             AnswerField::SetCookie | AnswerField::Other => {}
         }
         if !named.is_empty() && named.iter().any(|other| other.eq_ignore_ascii_case(name)) {
@@ -208,6 +212,9 @@ fn write_fields(
         push_field(out, b"date", context.date);
     }
     push_field(out, b"x-request-id", context.request_id);
+    if let Some(fields) = context.limits {
+        fields.each(|name, value| push_field(out, name, value));
+    }
     if context.by_query {
         // See `phases::inbound`: such an address must not become a page of the console's origin.
         push_field(out, b"content-security-policy", b"sandbox");
@@ -276,6 +283,7 @@ mod tests {
         request_id: b"r1",
         own_cookies: &[],
         by_query: false,
+        limits: None,
         close: false,
         date: b"now",
     };

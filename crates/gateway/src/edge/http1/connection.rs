@@ -22,6 +22,7 @@ use super::upload::{Progress, Upload, poll_fill};
 use crate::body::GatewayBody;
 use crate::call::{CallRecord, unix_micros};
 use crate::edge::thread::{Phase, Thread};
+use crate::limits::Taking;
 use crate::peer::Peer;
 use crate::phases::{self, Refusal};
 use crate::timer::Deadline;
@@ -190,30 +191,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
 
     /// Serves the request whose head ends at `end`. `None`: it is for hyper.
     async fn call(&mut self, end: usize) -> Option<After> {
-        self.request.clear();
-        let prepared = {
-            let input = self.input.borrow();
-            let mut slots = slots();
-            match read(&input[..end], &mut slots, self.thread.config.max_headers) {
-                Ok(Read::Call(head)) => {
-                    let framing = head.framing;
-                    self.wants_close = head.close;
-                    let worker = &self.thread.worker;
-                    Ok((
-                        prepare(worker, self.peer, &head, &mut self.request),
-                        framing,
-                    ))
+        let mut taking = Taking::default();
+        let (prepared, framing) = loop {
+            self.request.clear();
+            let prepared = {
+                let input = self.input.borrow();
+                let mut slots = slots();
+                match read(&input[..end], &mut slots, self.thread.config.max_headers) {
+                    Ok(Read::Call(head)) => {
+                        let framing = head.framing;
+                        self.wants_close = head.close;
+                        let worker = &self.thread.worker;
+                        let out = &mut self.request;
+                        let prepared = prepare(worker, self.peer, &head, out, &mut taking);
+                        Ok((prepared, framing))
+                    }
+                    Ok(Read::Other) => return None,
+                    Err(bad) => Err(bad),
                 }
-                Ok(Read::Other) => return None,
-                Err(bad) => Err(bad),
+            };
+            match prepared {
+                Ok((Prepared::Wait(wait), _)) => wait.over(&self.thread.worker.gateway).await,
+                Ok(prepared) => break prepared,
+                Err(bad) => return Some(self.refuse_head(bad).await),
             }
         };
-        let (prepared, framing) = match prepared {
-            Ok(prepared) => prepared,
-            Err(bad) => return Some(self.refuse_head(bad).await),
-        };
         let forward = match prepared {
-            Prepared::General => return None,
+            Prepared::General | Prepared::Wait(_) => return None,
             Prepared::Refuse { record, refusal } => {
                 let is_unread = self.skip(end, framing);
                 return Some(self.refuse(record, &refusal, is_unread).await);
@@ -325,6 +329,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
                     request_id: record.request_id.as_bytes(),
                     own_cookies: &worker.gateway.config.own_cookies,
                     by_query,
+                    limits: record.grant.as_ref().map(|grant| &grant.fields),
                     close: is_closing,
                     date: &worker.date(),
                 };

@@ -14,6 +14,7 @@ use super::field::{Field, tokens};
 use super::request::{Framing, Head};
 use crate::call::{CallRecord, unix_micros};
 use crate::keys::{Candidate, bearer_of_ours};
+use crate::limits::{Step, Taking, Wait};
 use crate::peer::Peer;
 use crate::phases::{self, MAX_PASSES, Refusal};
 use crate::snapshot::{ApiRecord, AuthPlan};
@@ -27,6 +28,9 @@ pub(super) enum Prepared {
         record: Box<CallRecord>,
         refusal: Refusal,
     },
+    /// Its limits have to be waited for; prepare it again after that. Nothing was counted or
+    /// recorded.
+    Wait(Wait),
     /// The path that knows all of HTTP has to take it. Nothing was counted or recorded.
     General,
 }
@@ -43,11 +47,13 @@ pub(super) struct Forward {
 }
 
 /// Runs the phases up to the exchange and writes the upstream's head into `out`, which is empty.
+/// `taking`: what earlier attempts for the same head have come to.
 pub(super) fn prepare(
     worker: &Rc<Worker>,
     peer: &Rc<Peer>,
     head: &Head<'_, '_>,
     out: &mut Vec<u8>,
+    taking: &mut Taking,
 ) -> Prepared {
     let facts = Facts::gather(head.fields);
     let started_us = unix_micros();
@@ -89,7 +95,8 @@ pub(super) fn prepare(
     if let Err(refusal) = phases::authorize(&identified, &record.method) {
         return Prepared::Refuse { record, refusal };
     }
-    let phases::Identified { api, by_query, .. } = identified;
+    let api = Arc::clone(&identified.api);
+    let by_query = identified.by_query;
     let Some(target) = &api.target else {
         let refusal = Refusal::NoTarget;
         return Prepared::Refuse { record, refusal };
@@ -107,6 +114,24 @@ pub(super) fn prepare(
         }
         Token::Refused(refusal) => return Prepared::Refuse { record, refusal },
     };
+    // After all that gives the call away, which would take it a second time.
+    let trusted = &worker.gateway.config.trusted_proxies;
+    let address = |peer: &Peer| client_address(peer, head.fields, trusted);
+    if let Some((set, caller)) = phases::limit(&record, &identified, address) {
+        let gateway = &worker.gateway;
+        let now = gateway.limiter.began(&record);
+        match taking.attempt(gateway, &set, &caller, 1, now) {
+            Step::Taken(grant) => record.grant = Some(grant),
+            Step::Refused(refusal) => {
+                let refusal = refusal.into();
+                return Prepared::Refuse { record, refusal };
+            }
+            Step::Wait(wait) => {
+                record.discard();
+                return Prepared::Wait(wait);
+            }
+        }
+    }
     let limit = api.limits.max_body;
     if matches!(head.framing, Framing::Length(length) if length > limit) {
         let refusal = Refusal::Body { limit };
