@@ -204,30 +204,37 @@ impl Limiter {
     }
 }
 
-/// Sets of limits that one thread has ready, by the policies they are made of.
+/// Sets of limits that one thread has ready, by the addresses of the policies they are made of.
 #[derive(Default)]
-pub(crate) struct ReadySets(
-    RefCell<HashMap<[usize; 4], (Vec<Attached>, Rc<Set>), foldhash::fast::RandomState>>,
-);
+pub(crate) struct ReadySets(RefCell<HashMap<[usize; 4], Ready, foldhash::fast::RandomState>>);
+
+struct Ready {
+    /// Kept alive, so that their addresses are nobody else's.
+    _attached: Vec<Attached>,
+    set: Rc<Set>,
+}
 
 impl ReadySets {
     pub(crate) fn get(&self, limiter: &Limiter, attached: Vec<Attached>) -> Rc<Set> {
         let mut sets = self.0.borrow_mut();
         let mut key = [0; 4];
         for (place, attached) in key.iter_mut().zip(&attached) {
-            // Each document is read for one target only, and kept alive beside its set: so its
-            // address says which document of whom it is.
+            // Each document is read for one target only: its address says whose it is.
             *place = Arc::as_ptr(&attached.policy).addr();
         }
-        if let Some((_, set)) = sets.get(&key) {
-            return Rc::clone(set);
+        if let Some(ready) = sets.get(&key) {
+            return Rc::clone(&ready.set);
         }
         if sets.len() >= READY_SETS {
             // Mostly of configurations that are over.
             sets.clear();
         }
         let set = Rc::new(limiter.set(&attached));
-        sets.insert(key, (attached, Rc::clone(&set)));
+        let ready = Ready {
+            _attached: attached,
+            set: Rc::clone(&set),
+        };
+        sets.insert(key, ready);
         set
     }
 }

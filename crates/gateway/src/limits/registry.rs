@@ -41,8 +41,11 @@ pub(crate) struct Registry {
     gates: Mutex<HashMap<Identity, Arc<Gate>, RandomState>>,
     /// Counters by key or address: bounded, since callers make them.
     subjects: Keyed<(Identity, u128)>,
-    quotas: Box<[Mutex<HashMap<(Identity, u128), Arc<QuotaSlot>, RandomState>>]>,
+    quotas: Box<[Mutex<Quotas>]>,
 }
+
+/// By identity and key.
+type Quotas = HashMap<(Identity, u128), Arc<QuotaSlot>, RandomState>;
 
 impl Registry {
     pub(crate) fn new(hub: Option<Arc<Hub>>, tracked: usize) -> Self {
