@@ -263,8 +263,9 @@ pub struct LimitState {
     pub limit: u64,
     /// Calls left now.
     pub remaining: u64,
-    /// Seconds until more are allowed again.
-    pub reset_seconds: u64,
+    /// Seconds until more are allowed, or until it is as if unused while calls are left; `null`
+    /// when no waiting helps, as with a `cost` above the limit.
+    pub reset_seconds: Option<u64>,
 }
 
 /// `POST /api-keys/verify`: status 200 whatever the verdict, as the question was answered.

@@ -1,13 +1,17 @@
 //! Checking a key outside a call: what services that take keys themselves ask.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
-use apiverse_contract::{ApiId, KeyId, OrganizationId};
+use apiverse_contract::verify::LimitState;
+use apiverse_contract::{ApiId, ErrorCode, KeyId, OrganizationId};
+use apiverse_limits::header;
 use http::Method;
 
 use crate::Gateway;
 use crate::keys::{Identifier, IdentifyError, TICKET_TAG};
+use crate::limits::{Caller, attached_to, take};
 use crate::snapshot::KeyRecord;
 
 /// The text is no key that may be used now.
@@ -59,7 +63,101 @@ impl CheckedKey {
     }
 }
 
+/// The call that is asked about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckedCall<'a> {
+    pub api_id: Option<ApiId>,
+    pub method: Option<&'a str>,
+    /// Below the API, without the query.
+    pub path: Option<&'a str>,
+    pub address: Option<IpAddr>,
+    /// How many calls it counts for; 0: only look.
+    pub cost: u32,
+}
+
+/// What the limits say of a call.
+#[derive(Clone, Debug, Default)]
+pub struct CheckedLimits {
+    /// Why they refuse it; nothing was taken then.
+    pub refused: Option<ErrorCode>,
+    /// All that apply, as they stand afterwards.
+    pub states: Vec<LimitState>,
+    /// Which of them refuses first.
+    pub tightest: Option<usize>,
+}
+
 impl Gateway {
+    /// Takes a call from all limits that it meets, or from none: the same counters as those of
+    /// calls through the gateway. How many calls are under way is not asked, as this one is not
+    /// under way here; limits by address are left out when there is none.
+    pub async fn take_limits(
+        self: &Arc<Self>,
+        key: &CheckedKey,
+        call: &CheckedCall<'_>,
+        unix_us: i64,
+    ) -> CheckedLimits {
+        let (api, attached) = {
+            let snapshot = self.loader.current();
+            let organization = snapshot.organization_policy(key.organization_id());
+            let api = call
+                .api_id
+                .and_then(|id| snapshot.api_by_id(key.organization_id(), id))
+                .cloned();
+            let route = api.as_ref().and_then(|api| {
+                api.routes
+                    .find(call.method.unwrap_or("GET"), call.path?)
+                    .cloned()
+            });
+            let attached = attached_to(organization, api.as_deref(), route.as_deref(), &key.0);
+            (api, attached)
+        };
+        let set = self.limiter.set(&attached);
+        let set = set.of_a_question(call.address.is_some());
+        if set.entries.is_empty() {
+            return CheckedLimits::default();
+        }
+        let caller = Caller {
+            organization: key.organization_id(),
+            key: key.id(),
+            api,
+            // Nothing counts by it when it is not known.
+            address: call.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        };
+        let now = self.limiter.moment(Instant::now(), unix_us);
+        let taken = take(self, &set, &caller, call.cost, now).await;
+        let now = self.limiter.moment(Instant::now(), unix_us);
+        // What would be refused next is only of interest to who looks.
+        let asked = if call.cost == 0 { 1 } else { call.cost };
+        let next = self.limiter.peek(&set, &caller, asked, now);
+        let mut refused = taken.err().map(|refusal| refusal.code);
+        if refused.is_none() && call.cost == 0 {
+            refused = header::tightest(&next)
+                .filter(|&at| next[at].is_refused)
+                .map(|at| set.entries[at].refusal_code());
+        }
+        let levels = match refused {
+            Some(_) => next,
+            None => self.limiter.peek(&set, &caller, 0, now),
+        };
+        let states = set
+            .entries
+            .iter()
+            .zip(&levels)
+            .map(|(entry, level)| LimitState {
+                name: entry.name.to_string(),
+                limit: entry.policy.limit(),
+                remaining: level.remaining,
+                reset_seconds: (level.reset_ns != u64::MAX)
+                    .then(|| header::seconds(level.reset_ns)),
+            })
+            .collect();
+        CheckedLimits {
+            refused,
+            states,
+            tightest: header::tightest(&levels),
+        }
+    }
+
     /// The key that `text` is, as of `now_us` (microseconds since 1970), by the gateway's own
     /// look-up: no database, and no Argon2 for what was verified before or is unknown.
     ///

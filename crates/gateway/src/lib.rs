@@ -34,7 +34,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-pub use check::{CheckError, CheckedKey};
+pub use check::{CheckError, CheckedCall, CheckedKey, CheckedLimits};
 pub use config::{GatewayConfig, UpstreamTls};
 pub use snapshot::LoadError;
 

@@ -1,6 +1,6 @@
 //! Limits over REST: policies, routes, and what they come to.
 
-use apiverse_testkit::{Engine, both};
+use apiverse_testkit::{Engine, Upstream, both};
 use serde_json::json;
 
 use crate::start;
@@ -8,6 +8,7 @@ use crate::start;
 both!(
     policies_live_with_what_they_limit,
     other_tenants_neither_see_nor_set_them,
+    calls_and_verifications_share_a_limit,
 );
 
 async fn policies_live_with_what_they_limit(engine: Engine) {
@@ -118,4 +119,49 @@ async fn other_tenants_neither_see_nor_set_them(engine: Engine) {
         .assert_status(200);
     let untouched = ada.get("/organization/limits").await.expect_status(200);
     assert_eq!(untouched.json(), json!({ "updated_at": null }));
+}
+
+async fn calls_and_verifications_share_a_limit(engine: Engine) {
+    let app = start(engine).await;
+    let upstream = Upstream::echo().await;
+    let client = app.stranger("ada").await;
+    let api = client.create_api("echo", &upstream.base()).await;
+    let (_, key) = client.create_key("first").await;
+    let policy = json!({
+        "rate_limits": [{ "name": "hourly", "limit": 4, "window_seconds": 3600,
+                          "algorithm": "sliding_window" }],
+    });
+    client
+        .put(&format!("/apis/{api}/limits"), &policy)
+        .await
+        .assert_status(200);
+    let question = json!({ "key": key, "api_id": api });
+    for remaining in [2, 0] {
+        client
+            .send(client.proxy("GET", "/echo/x", &key))
+            .await
+            .assert_status(200);
+        let told = client.post("/api-keys/verify", &question).await.json();
+        assert_eq!(
+            (&told["valid"], &told["remaining"]),
+            (&json!(true), &json!(remaining))
+        );
+    }
+    client
+        .send(client.proxy("GET", "/echo/x", &key))
+        .await
+        .assert_gateway_problem(429, "rate_limited");
+    let told = client.post("/api-keys/verify", &question).await;
+    let told = told.expect_status(200).json();
+    assert_eq!(
+        (&told["valid"], &told["code"], &told["ratelimit"]["name"]),
+        (&json!(false), &json!("rate_limited"), &json!("hourly"))
+    );
+    // Without the API its limit is not met.
+    let told = client
+        .post("/api-keys/verify", &json!({ "key": key }))
+        .await
+        .json();
+    assert_eq!(told["code"], "valid");
+    assert_eq!(upstream.seen().len(), 2);
 }

@@ -30,7 +30,7 @@ pub(crate) use set::Set;
 pub(crate) use take::{Step, Taking, Wait, take};
 
 use crate::call::CallRecord;
-use crate::snapshot::ApiRecord;
+use crate::snapshot::{ApiRecord, KeyRecord, Policy, RouteRecord};
 
 /// How often counters that count nothing any more are forgotten.
 pub(crate) const SWEEP: Duration = Duration::from_secs(10);
@@ -52,6 +52,40 @@ pub(crate) struct Attached {
     pub(crate) scope: PolicyScope,
     pub(crate) target: Uuid,
     pub(crate) policy: Arc<LimitPolicy>,
+}
+
+/// The policies that a call meets, the uppermost first.
+pub(crate) fn attached_to(
+    organization: Policy,
+    api: Option<&ApiRecord>,
+    route: Option<&RouteRecord>,
+    key: &KeyRecord,
+) -> Vec<Attached> {
+    let of_api = api.and_then(|api| Some((api.id.0, api.policy.clone()?)));
+    let of_route = route.and_then(|route| Some((route.id.0, route.policy.clone()?)));
+    let found = [
+        (
+            PolicyScope::Organization,
+            organization.map(|policy| (key.organization_id.0, policy)),
+        ),
+        (PolicyScope::Api, of_api),
+        (PolicyScope::Route, of_route),
+        (
+            PolicyScope::Key,
+            key.policy.clone().map(|policy| (key.id.0, policy)),
+        ),
+    ];
+    found
+        .into_iter()
+        .filter_map(|(scope, found)| {
+            let (target, policy) = found?;
+            Some(Attached {
+                scope,
+                target,
+                policy,
+            })
+        })
+        .collect()
 }
 
 /// Who calls, as far as limits tell callers apart.
@@ -145,6 +179,18 @@ impl Limiter {
     /// The limits of a call that meets these policies, given from the uppermost to the lowest.
     pub(crate) fn set(&self, attached: &[Attached]) -> Set {
         Set::new(attached, &self.registry)
+    }
+
+    /// What each limit of a set, in the order of its entries, says of a call of `cost`; nothing is
+    /// taken.
+    pub(crate) fn peek(&self, set: &Set, caller: &Caller, cost: u32, now: Moment) -> Vec<Level> {
+        set.entries
+            .iter()
+            .map(|entry| {
+                let resolved = entry.resolve(&self.registry, caller, now);
+                resolved.counter().peek(cost, now)
+            })
+            .collect()
     }
 
     /// Checks a call against all its limits, and takes it from all or from none.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use apiverse_contract::ErrorCode;
 use apiverse_contract::limits::{
     Algorithm, CONCURRENCY_NAME, Per, Period as PolicyPeriod, Quota, QuotaPer, RateLimit,
 };
@@ -120,6 +121,17 @@ impl Set {
     }
 }
 
+impl Set {
+    /// Leaves out what cannot be asked about a call that is not made here: how many are under way,
+    /// and, when it is not known, what its address has used.
+    pub(crate) fn of_a_question(mut self, knows_address: bool) -> Self {
+        self.gates.clear();
+        self.entries
+            .retain(|entry| knows_address || !matches!(entry.count, Count::EachAddress));
+        self
+    }
+}
+
 impl Entry {
     fn rate(attached: &Attached, limit: &RateLimit, registry: &Registry) -> Self {
         let spec = match limit.algorithm {
@@ -173,6 +185,14 @@ impl Entry {
             attached: attached.clone(),
             identity,
             count,
+        }
+    }
+
+    /// What it answers when it refuses.
+    pub(crate) const fn refusal_code(&self) -> ErrorCode {
+        match self.spec {
+            Spec::Quota { .. } => ErrorCode::QuotaExceeded,
+            Spec::Gcra { .. } | Spec::SlidingWindow { .. } => ErrorCode::RateLimited,
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) use api::{ApiRecord, AuthPlan, Target};
 pub(crate) use key::{KeyRecord, Prefix, Secret};
 pub use loader::LoadError;
 pub(crate) use loader::Loader;
-pub(crate) use policy::Policy;
+pub(crate) use policy::{Policy, RouteRecord};
 use shards::Shards;
 
 /// Longest slug.
@@ -86,9 +86,17 @@ impl Snapshot {
             return Some(api);
         }
         let id = Uuid::try_parse(selector).ok()?;
-        self.apis
-            .get(&ApiId(id))
-            .filter(|api| api.organization_id == organization_id)
+        self.api_by_id(organization_id, ApiId(id))
+    }
+
+    /// The API with an id, within an organization.
+    pub(crate) fn api_by_id(
+        &self,
+        organization_id: OrganizationId,
+        id: ApiId,
+    ) -> Option<&Arc<ApiRecord>> {
+        let api = self.apis.get(&id)?;
+        (api.organization_id == organization_id).then_some(api)
     }
 
     /// The API that `selector` names when no organization is known: an id, or a slug that only

@@ -1,8 +1,8 @@
 //! Checking keys for services that take them without the gateway.
 
 use apiverse_contract::ErrorCode;
-use apiverse_contract::verify::{KeyVerification, MAX_KEY_TEXT, VerifyApiKey};
-use apiverse_gateway::{CheckError, CheckedKey, Gateway};
+use apiverse_contract::verify::{KeyVerification, MAX_KEY_TEXT, VerifyApiKey, VerifyCode};
+use apiverse_gateway::{CheckError, CheckedCall, CheckedKey, CheckedLimits, Gateway};
 use apiverse_platform::KeyFacts;
 use axum::Json;
 use axum::extract::State;
@@ -19,6 +19,10 @@ problems!(VerifyProblems: SIGNED_IN, CHANGE, BODY, &[ErrorCode::ApiNotFound]);
 /// For services that take keys themselves: whether the text is a key of the organization that may
 /// do what is asked. The answer is 200 whatever the verdict; `code` tells why not. A key of another
 /// organization is `invalid_api_key`, as one that does not exist, and nothing more is told of it.
+///
+/// It counts as `cost` calls against every limit that a call through the gateway would meet:
+/// those of the organization and the key, and with `api_id` (and `method` and `path`) those of the
+/// API (and its route). Of calls at once none is counted. A refusal counts nothing.
 #[utoipa::path(
     post, path = "/api-keys/verify", operation_id = "verify_api_key", tag = "keys",
     request_body = VerifyApiKey,
@@ -29,33 +33,83 @@ pub async fn verify(
     Authenticated(actor): Authenticated,
     ApiJson(request): ApiJson<VerifyApiKey>,
 ) -> Result<Response, ApiProblem> {
-    let look_up = |text: &str, now_us: i64| facts(&state.gateway, &request, text, now_us);
-    let verified = state.platform.key_verify(&actor, &request, look_up).await?;
+    let mut found = None;
+    let look_up = |text: &str, now_us: i64| {
+        let (facts, key) = facts(&state.gateway, &request, text, now_us)?;
+        found = key.map(|key| (key, now_us));
+        Some(facts)
+    };
+    let mut verified = state.platform.key_verify(&actor, &request, look_up).await?;
+    if verified.valid
+        && let Some((key, now_us)) = found
+    {
+        let call = CheckedCall {
+            api_id: request.api_id,
+            method: request.method.as_deref(),
+            path: request.path.as_deref().map(without_query),
+            address: request.address,
+            cost: request.cost.unwrap_or(1),
+        };
+        let limits = state.gateway.take_limits(&key, &call, now_us).await;
+        add_limits(&mut verified, limits);
+    }
     Ok(no_store(Json(verified).into_response()))
 }
 
-fn facts(gateway: &Gateway, request: &VerifyApiKey, text: &str, now_us: i64) -> Option<KeyFacts> {
+fn without_query(path: &str) -> &str {
+    path.split(['?', '#']).next().unwrap_or_default()
+}
+
+fn add_limits(verified: &mut KeyVerification, limits: CheckedLimits) {
+    if let Some(code) = limits.refused {
+        verified.valid = false;
+        verified.code = match code {
+            ErrorCode::QuotaExceeded => VerifyCode::QuotaExceeded,
+            _ => VerifyCode::RateLimited,
+        };
+    }
+    if let Some(key) = &mut verified.key {
+        let tightest = limits.tightest.and_then(|at| limits.states.get(at));
+        key.remaining = tightest.map(|state| state.remaining);
+        key.ratelimit = tightest.cloned();
+        key.ratelimits = limits.states;
+    }
+}
+
+/// What the platform asks of the key, and the key itself when it may be used.
+fn facts(
+    gateway: &Gateway,
+    request: &VerifyApiKey,
+    text: &str,
+    now_us: i64,
+) -> Option<(KeyFacts, Option<CheckedKey>)> {
     if text.len() > MAX_KEY_TEXT {
         return None;
     }
     match gateway.check_key(text, now_us) {
-        Ok(key) => Some(KeyFacts {
-            id: key.id(),
-            organization_id: key.organization_id(),
-            is_expired: false,
-            is_for_call: is_for_call(&key, request),
-            is_for_address: key.allows_address(request.address),
-        }),
+        Ok(key) => {
+            let facts = KeyFacts {
+                id: key.id(),
+                organization_id: key.organization_id(),
+                is_expired: false,
+                is_for_call: is_for_call(&key, request),
+                is_for_address: key.allows_address(request.address),
+            };
+            Some((facts, Some(key)))
+        }
         Err(CheckError::Expired {
             key_id,
             organization_id,
-        }) => Some(KeyFacts {
-            id: key_id,
-            organization_id,
-            is_expired: true,
-            is_for_call: false,
-            is_for_address: false,
-        }),
+        }) => {
+            let facts = KeyFacts {
+                id: key_id,
+                organization_id,
+                is_expired: true,
+                is_for_call: false,
+                is_for_address: false,
+            };
+            Some((facts, None))
+        }
         Err(CheckError::Invalid) => None,
     }
 }

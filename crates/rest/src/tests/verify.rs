@@ -223,3 +223,96 @@ async fn a_question_that_makes_no_sense_is_refused() {
         .await
         .is_problem(401, "authentication_required");
 }
+
+#[tokio::test]
+async fn limits_are_those_of_the_gateway() {
+    let app = App::start().await;
+    let token = app.account("a@example.com").await;
+    let api = json!({ "name": "weather", "base_url": "https://api.example.com" });
+    let api = create(&app, &token, "/apis", &api).await.text_at("/id");
+    let key = create(&app, &token, "/api-keys", &json!({ "name": "k" })).await;
+    let put = async |path: &str, policy: Value| {
+        let answer = app
+            .call(Method::PUT, path)
+            .bearer(&token)
+            .json(&policy)
+            .send()
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    // So many an hour that none comes back within a test.
+    let hourly = |name: &str, limit: u32| json!({ "name": name, "limit": limit, "window_seconds": 3600, "algorithm": "sliding_window" });
+    put(
+        &format!("/api-keys/{}/limits", key.text_at("/id")),
+        json!({
+            "rate_limits": [hourly("own", 10)],
+            "quotas": [{ "name": "monthly", "limit": 1000, "period": "month" }],
+            "concurrency": 1,
+        }),
+    )
+    .await;
+    put(
+        &format!("/apis/{api}/limits"),
+        json!({ "rate_limits": [hourly("of-api", 3)] }),
+    )
+    .await;
+    let route = json!({
+        "name": "Search", "path": "/search", "policy": { "rate_limits": [hourly("of-route", 1)] },
+    });
+    create(&app, &token, &format!("/apis/{api}/routes"), &route).await;
+    let text = key.text_at("/key");
+    let ask = async |extra: Value| {
+        let mut body = json!({ "key": text });
+        for (name, value) in extra.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        let answer = verify(&app, &token, &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        (answer.text_at("/code"), answer.at("/remaining"), answer)
+    };
+    let told = |code: &str, remaining: u64| (code.to_owned(), json!(remaining));
+    let (code, remaining, answer) = ask(json!({})).await;
+    assert_eq!((code, remaining), told("valid", 9));
+    assert_eq!(answer.at("/ratelimit/name"), json!("own"));
+    assert_eq!(answer.at("/ratelimits/1/name"), json!("monthly"));
+    assert_eq!(answer.at("/ratelimits/1/remaining"), json!(999));
+
+    // Looking takes nothing; more than there is is refused, and takes nothing either.
+    for _ in 0..2 {
+        let (code, remaining, _) = ask(json!({ "cost": 0 })).await;
+        assert_eq!((code, remaining), told("valid", 9));
+    }
+    let (code, remaining, _) = ask(json!({ "cost": 10 })).await;
+    assert_eq!((code, remaining), told("rate_limited", 9));
+    let (code, remaining, _) = ask(json!({ "cost": 4 })).await;
+    assert_eq!((code, remaining), told("valid", 5));
+
+    // The API's and the route's apply where they are meant.
+    let search = json!({ "api_id": api, "path": "/search?q=rain" });
+    let (code, remaining, _) = ask(search.clone()).await;
+    assert_eq!((code, remaining), told("valid", 0));
+    let (code, _, answer) = ask(search).await;
+    assert_eq!(code, "rate_limited");
+    assert_eq!(answer.at("/valid"), json!(false));
+    assert_eq!(answer.at("/ratelimit/name"), json!("of-route"));
+    assert!(answer.at("/ratelimit/reset_seconds").as_u64() > Some(0));
+    let (code, remaining, _) = ask(json!({ "api_id": api, "path": "/other" })).await;
+    assert_eq!((code, remaining), told("valid", 1));
+    let (code, remaining, _) = ask(json!({ "api_id": api })).await;
+    assert_eq!((code, remaining), told("valid", 0));
+    let (code, _, answer) = ask(json!({ "api_id": api, "cost": 0 })).await;
+    assert_eq!(code, "rate_limited");
+    assert_eq!(answer.at("/ratelimit/name"), json!("of-api"));
+    let (code, remaining, _) = ask(json!({})).await;
+    assert_eq!((code, remaining), told("valid", 1));
+
+    put(
+        &format!("/api-keys/{}/limits", key.text_at("/id")),
+        json!({ "quotas": [{ "name": "other", "limit": 2, "period": "month" }] }),
+    )
+    .await;
+    let (code, remaining, _) = ask(json!({ "cost": 2 })).await;
+    assert_eq!((code, remaining), told("valid", 0));
+    let (code, _, _) = ask(json!({})).await;
+    assert_eq!(code, "quota_exceeded");
+}
