@@ -11,7 +11,7 @@ use leptos_router::path;
 
 use crate::ambient;
 use crate::page_context::{Page, PageSeed};
-use crate::pages::console::{apis, explorer, keys, layout, overview, settings, usage};
+use crate::pages::console::{apis, explorer, keys, layout, limits, overview, settings, usage};
 use crate::pages::not_found::not_found;
 use crate::pages::public::{landing, login, register};
 use crate::ui::toast::{Toasts, region};
@@ -57,6 +57,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("keys") view=keys::list ssr=WHOLE />
                     <Route path=path!("keys/new") view=keys::create ssr=WHOLE />
                     <Route path=path!("keys/:id") view=keys::detail ssr=WHOLE />
+                    <Route path=path!("limits") view=limits ssr=WHOLE />
                     <Route path=path!("usage") view=usage ssr=WHOLE />
                     <Route path=path!("explorer") view=explorer ssr=WHOLE />
                     <Route path=path!("settings") view=settings ssr=WHOLE />

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod key;
+pub mod limit;
 
 use apiverse_contract::FieldError;
 

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
 
+use super::limits::LimitsView;
 use super::{Private, Rpc};
 
 /// Which API is meant.
@@ -42,6 +43,7 @@ pub struct ApiDetail {
     pub keys: Vec<TopRow>,
     /// The latest calls.
     pub calls: Vec<CallView>,
+    pub limits: LimitsView,
 }
 
 /// A page of APIs, newest first.

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
 
+use super::limits::LimitsView;
 use super::{Named, Rpc};
 
 /// Which key is meant.
@@ -48,6 +49,7 @@ pub struct KeyDetail {
     pub calls_24h: u64,
     /// The latest calls.
     pub calls: Vec<CallView>,
+    pub limits: LimitsView,
 }
 
 /// What hangs on a key.

@@ -8,6 +8,7 @@ pub mod account;
 pub mod apis;
 mod error;
 pub mod keys;
+pub mod limits;
 mod transport;
 pub mod usage;
 

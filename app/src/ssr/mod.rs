@@ -4,6 +4,7 @@ pub mod assets;
 pub mod call;
 mod forms;
 mod gate;
+pub mod limits;
 pub mod openapi;
 mod render;
 pub mod same_origin;

@@ -3,7 +3,7 @@
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::rpc::{apis, keys, usage};
+use crate::rpc::{apis, keys, limits, usage};
 
 /// One server function: `POST` with JSON in and out.
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +156,24 @@ const FUNCTIONS: &[ServerFunction] = &[
         Some("KeyTicket"),
     ),
     function(
+        "/api/fn/limits/view",
+        "The limits of one thing, its own and those from above",
+        Some("LimitsRef"),
+        Some("LimitsView"),
+    ),
+    function(
+        "/api/fn/limits/save",
+        "Replace the limits of one thing",
+        Some("SaveLimits"),
+        None,
+    ),
+    function(
+        "/api/fn/limits/call",
+        "What holds for a call",
+        Some("EffectiveQuery"),
+        Some("CallLimits"),
+    ),
+    function(
         "/api/fn/usage/overview",
         "What happened in a span, compared with the one before",
         Some("OverviewQuery"),
@@ -204,6 +222,11 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<keys::KeyChoices>(&mut all);
     add::<keys::KeyDetail>(&mut all);
     add::<keys::KeyImpact>(&mut all);
+    add::<limits::LimitsRef>(&mut all);
+    add::<limits::LimitsView>(&mut all);
+    add::<limits::SaveLimits>(&mut all);
+    add::<limits::CallLimits>(&mut all);
+    add::<apiverse_contract::limits::EffectiveQuery>(&mut all);
     add::<usage::OverviewQuery>(&mut all);
     add::<usage::Overview>(&mut all);
     add::<usage::UsageView>(&mut all);

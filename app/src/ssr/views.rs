@@ -1,12 +1,15 @@
 //! What a page shows, put together from the platform's services.
 
+use apiverse_contract::limits::PolicyScope;
 use apiverse_contract::usage::{Granularity, TopRow, UsageDimension, UsageQuery};
 use apiverse_contract::{ApiId, KeyId, ListQuery};
 use chrono::{DateTime, Duration, Utc};
 
 use super::call::{Member, fail};
+use super::limits;
 use crate::rpc::apis::ApiDetail;
 use crate::rpc::keys::{KeyDetail, KeyImpact};
+use crate::rpc::limits::LimitsRef;
 use crate::rpc::usage::{
     ExplorerApi, ExplorerKey, ExplorerView, Overview, Pulse, Span, Start, UsageView,
 };
@@ -166,11 +169,16 @@ pub async fn api_detail(member: &Member, id: ApiId) -> Rpc<ApiDetail> {
         .await
         .map_err(fail)?
         .data;
+    let target = LimitsRef {
+        scope: PolicyScope::Api,
+        id: Some(id.to_string()),
+    };
     Ok(ApiDetail {
         api,
         usage,
         keys,
         calls,
+        limits: limits::view(member, &target).await?,
     })
 }
 
@@ -193,7 +201,12 @@ pub async fn key_detail(member: &Member, id: KeyId) -> Rpc<KeyDetail> {
         .await
         .map_err(fail)?
         .data;
+    let target = LimitsRef {
+        scope: PolicyScope::Key,
+        id: Some(id.to_string()),
+    };
     Ok(KeyDetail {
+        limits: limits::view(member, &target).await?,
         key,
         apis: api_names(member).await?,
         calls_24h: key_impact(member, id).await?.calls_24h,
@@ -282,7 +295,7 @@ pub async fn api_names(member: &Member) -> Rpc<Vec<Named>> {
         .data)
 }
 
-async fn key_names(member: &Member) -> Rpc<Vec<Named>> {
+pub async fn key_names(member: &Member) -> Rpc<Vec<Named>> {
     let page = member
         .platform
         .key_list(&member.actor, first(CHOICES))

@@ -10,7 +10,7 @@ pub fn code_block(text: String, what: &str) -> AnyView {
     view! {
         <div class="group relative">
             <pre class="code-block pr-11" tabindex="0">{text}</pre>
-            <div class="absolute top-1.5 right-1.5 rounded-md bg-sunken">
+            <div class="absolute top-px right-px rounded-box bg-sunken p-1">
                 {copy_button(move || copied.clone(), what)}
             </div>
         </div>
@@ -25,7 +25,7 @@ pub fn code_block_live(text: Signal<String>, what: &str) -> AnyView {
             <pre class="code-block pr-11" tabindex="0">
                 {super::dynamic::text(move || text.get())}
             </pre>
-            <div class="absolute top-1.5 right-1.5 rounded-md bg-sunken">
+            <div class="absolute top-px right-px rounded-box bg-sunken p-1">
                 {copy_button(move || text.get_untracked(), what)}
             </div>
         </div>
@@ -36,8 +36,8 @@ pub fn code_block_live(text: Signal<String>, what: &str) -> AnyView {
 /// An id or prefix in mono with a copy button.
 pub fn mono_copy(text: String, shown: String, what: &str) -> AnyView {
     view! {
-        <span class="inline-flex items-center gap-1">
-            <span class="mono" title=text.clone()>
+        <span class="inline-flex max-w-full items-center gap-1">
+            <span class="mono min-w-0 truncate" title=text.clone()>
                 {shown}
             </span>
             {copy_button(move || text.clone(), what)}

@@ -2,21 +2,30 @@
 
 use leptos::prelude::*;
 
-/// A table of `rows` rows.
+/// A table.
 pub fn table() -> AnyView {
-    let rows = (0..8)
+    view! { <div class="panel">{lines(8)}</div> }.into_any()
+}
+
+/// A short table in a panel that is there already.
+pub fn rows() -> AnyView {
+    lines(3)
+}
+
+fn lines(count: usize) -> AnyView {
+    let rows = (0..count)
         .map(|_| {
             view! {
-                <div class="flex h-9 items-center gap-4 border-b border-line px-4">
+                <div class="flex h-9 items-center gap-4 border-b border-line px-4 last:border-b-0">
                     <div class="skeleton h-3 w-40"></div>
-                    <div class="skeleton h-3 w-56"></div>
+                    <div class="skeleton h-3 w-56 max-sm:hidden"></div>
                     <div class="skeleton ml-auto h-3 w-16"></div>
                 </div>
             }
             .into_any()
         })
         .collect_view();
-    view! { <div class="panel" aria-busy="true">{rows}</div> }.into_any()
+    view! { <div aria-busy="true">{rows}</div> }.into_any()
 }
 
 /// Figures above a chart above a table.

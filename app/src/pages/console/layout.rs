@@ -47,6 +47,11 @@ static GROUPS: [Group; 3] = [
                 icon: icondata_lu::LuKeyRound.data,
             },
             Entry {
+                href: "/console/limits",
+                name: "Limits",
+                icon: icondata_lu::LuGauge.data,
+            },
+            Entry {
                 href: "/console/explorer",
                 name: "Explorer",
                 icon: icondata_lu::LuSquareTerminal.data,

@@ -5,6 +5,7 @@ mod calls;
 mod explorer;
 pub mod keys;
 mod layout;
+mod limits;
 mod overview;
 mod series;
 mod settings;
@@ -12,6 +13,7 @@ mod usage;
 
 pub use explorer::explorer;
 pub use layout::layout;
+pub use limits::limits;
 pub use overview::overview;
 pub use settings::settings;
 pub use usage::usage;

@@ -197,7 +197,7 @@ fn ranking(
                 );
                 view! {
                     <tr>
-                        <td class="max-w-48 truncate">{name}</td>
+                        <td class="max-w-28 truncate sm:max-w-48">{name}</td>
                         <td class="hidden w-1/3 sm:table-cell">
                             <div inner_html=bar></div>
                         </td>

@@ -46,7 +46,7 @@ pub fn settings() -> AnyView {
                         <h2>"Sessions"</h2>
                         <span class="text-sm text-muted">"Where you are signed in"</span>
                     </div>
-                    {load(sessions, skeleton::table, move |all| session_table(all, sessions))}
+                    {load(sessions, skeleton::rows, move |all| session_table(all, sessions))}
                 </section>
                 <section class="panel flex flex-wrap items-center justify-between gap-3 p-4">
                     <div class="min-w-0">

@@ -2,10 +2,11 @@
 
 use apiverse_contract::apis::PatchApi;
 use apiverse_contract::{ApiId, FieldError};
+use apiverse_platform::PolicyTarget;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::{Posted, id_of, invalid, problem_of, to, unknown_form};
+use super::{Posted, id_of, invalid, limits, problem_of, to, unknown_form};
 use crate::forms::api;
 use crate::ssr::ConsoleState;
 
@@ -64,6 +65,11 @@ pub async fn change(State(state): State<ConsoleState>, request: Request) -> Resp
                 }
                 platform.api_delete(&actor, id).await.map_err(problem_of)?;
                 Ok("/console/apis".to_owned())
+            }
+            "limit-save" | "limit-remove" => {
+                let target = PolicyTarget::Api(id);
+                limits::change(&state, &actor, target, &posted.fields).await?;
+                Ok(format!("/console/apis/{id}?done=saved"))
             }
             _ => Err(unknown_form()),
         }

@@ -2,10 +2,11 @@
 
 use apiverse_contract::keys::ApiKeyCreated;
 use apiverse_contract::{FieldError, KeyId};
+use apiverse_platform::PolicyTarget;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::{Posted, id_of, invalid, problem_of, to, unknown_form};
+use super::{Posted, id_of, invalid, limits, problem_of, to, unknown_form};
 use crate::forms::key;
 use crate::ssr::ConsoleState;
 use crate::ssr::render::{Outcome, answer_post};
@@ -50,6 +51,11 @@ pub async fn change(State(state): State<ConsoleState>, request: Request) -> Resp
                     .key_patch(&actor, id, changes)
                     .await
                     .map_err(problem_of)?;
+                Ok(Done::To(format!("/console/keys/{id}?done=saved")))
+            }
+            "limit-save" | "limit-remove" => {
+                let target = PolicyTarget::Key(id);
+                limits::change(&state, &actor, target, &posted.fields).await?;
                 Ok(Done::To(format!("/console/keys/{id}?done=saved")))
             }
             "key-rotate" => {

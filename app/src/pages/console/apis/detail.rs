@@ -2,6 +2,7 @@
 
 use apiverse_contract::ApiId;
 use apiverse_contract::apis::ApiView;
+use apiverse_contract::limits::PolicyScope;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -13,8 +14,10 @@ use crate::format;
 use crate::forms::{Fields, api};
 use crate::page_context::Page;
 use crate::pages::console::calls::{Columns, Inspector, calls_table, no_calls};
+use crate::pages::console::limits::panel;
 use crate::pages::console::series::calls_and_latency;
 use crate::rpc::apis::{ApiDetail, ApiRef, Detail, Update, UpdateApi};
+use crate::rpc::limits::LimitsRef;
 use crate::rpc::{Loaded, Private, load_with, send};
 use crate::ui::badge::api_state;
 use crate::ui::chart::{ChartState, chart};
@@ -57,6 +60,7 @@ fn content(found: ApiDetail, data: Data, state: ChartState, inspector: Inspector
         usage,
         keys,
         calls,
+        limits,
     } = found;
     let explore = format!("/console/explorer?api={}", api.id);
     let all_calls = format!("/console/usage?api={}", api.id);
@@ -75,6 +79,13 @@ fn content(found: ApiDetail, data: Data, state: ChartState, inspector: Inspector
         )
     };
     let callers = keys.len() as u64;
+    let target = LimitsRef {
+        scope: PolicyScope::Api,
+        id: Some(api.id.to_string()),
+    };
+    let path = format!("/console/apis/{}", api.id);
+    let reload = Callback::new(move |()| data.refetch());
+    let limits = panel(target, path, limits, reload);
     view! {
         {page_head_below(
             ("/console/apis", "APIs"),
@@ -115,16 +126,17 @@ fn content(found: ApiDetail, data: Data, state: ChartState, inspector: Inspector
                     </div>
                     {list}
                 </section>
-                {settings(&api, data)}
-                {switch(&api, data)}
-                {delete(&api, totals.calls, callers)}
+                {limits} {settings(&api, data)}
             </div>
-            <section class="panel lg:sticky lg:top-16">
-                <div class="panel-head">
-                    <h2>"Call it"</h2>
-                </div>
-                <div class="panel-body">{snippets(&base, &api.slug)}</div>
-            </section>
+            <div class="flex min-w-0 flex-col gap-4">
+                <section class="panel">
+                    <div class="panel-head">
+                        <h2>"Call it"</h2>
+                    </div>
+                    <div class="panel-body">{snippets(&base, &api.slug)}</div>
+                </section>
+                {switch(&api, data)} {delete(&api, totals.calls, callers)}
+            </div>
         </div>
     }
     .into_any()

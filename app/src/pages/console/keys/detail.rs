@@ -2,6 +2,7 @@
 
 use apiverse_contract::KeyId;
 use apiverse_contract::keys::{ApiKeyView, KeyStatus};
+use apiverse_contract::limits::PolicyScope;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -13,7 +14,9 @@ use crate::format;
 use crate::forms::{Fields, key as key_form};
 use crate::page_context::{NewKey, Page};
 use crate::pages::console::calls::{Columns, Inspector, calls_table, no_calls};
+use crate::pages::console::limits::panel;
 use crate::rpc::keys::{Detail, KeyDetail, KeyRef, Revoke, Update, UpdateKey};
+use crate::rpc::limits::LimitsRef;
 use crate::rpc::{Loaded, Named, RpcError, load_with, send};
 use crate::ui::badge::{environment, key_status};
 use crate::ui::code::mono_copy;
@@ -57,6 +60,7 @@ fn content(found: KeyDetail, data: Data, created: Created, inspector: Inspector)
         apis,
         calls_24h,
         calls,
+        limits: held,
     } = found;
     let all_calls = format!("/console/usage?key={}", key.id);
     let list = if calls.is_empty() {
@@ -71,6 +75,12 @@ fn content(found: KeyDetail, data: Data, created: Created, inspector: Inspector)
             inspector,
         )
     };
+    let target = LimitsRef {
+        scope: PolicyScope::Key,
+        id: Some(key.id.to_string()),
+    };
+    let path = format!("/console/keys/{}", key.id);
+    let reload = Callback::new(move |()| data.refetch());
     let is_over = key.status == KeyStatus::Revoked;
     view! {
         {page_head_below(
@@ -96,6 +106,7 @@ fn content(found: KeyDetail, data: Data, created: Created, inspector: Inspector)
                     </div>
                     {list}
                 </section>
+                {when(!is_over, || panel(target, path, held, reload))}
                 {when(!is_over, || settings(&key, &apis, data))}
             </div>
             {if is_over {
