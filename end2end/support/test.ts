@@ -131,6 +131,8 @@ export function places(owner: Owner): Place[] {
     { name: "keys", path: "/console/keys", heading: /^Keys$/, signedIn: true },
     { name: "new-key", path: "/console/keys/new", heading: /^New key$/, signedIn: true },
     { name: "key", path: `/console/keys/${owner.key.id}`, heading: /^Mobile app-/, signedIn: true },
+    { name: "limits", path: "/console/limits", heading: /^Limits$/, signedIn: true },
+    { name: "new-limit", path: "/console/limits?limit=", heading: /^Limits$/, signedIn: true },
     { name: "usage", path: "/console/usage", heading: /^Usage$/, signedIn: true },
     { name: "explorer", path: "/console/explorer", heading: /^Explorer$/, signedIn: true },
     { name: "settings", path: "/console/settings", heading: /^Settings$/, signedIn: true },

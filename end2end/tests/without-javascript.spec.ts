@@ -34,3 +34,23 @@ test("register, sign in, create an API and a key", async ({ page, context, watch
   await expect(page.getByLabel("Name", { exact: true })).toHaveValue("Kept");
   await expect(page.getByLabel("Base URL")).toHaveAttribute("aria-invalid", "true");
 });
+
+test("limits are added and removed", async ({ page, watch }) => {
+  watch.expectProblem(/ csp$|preloaded using link preload/);
+  watch.expectProblem(/answer 4\d\d|Failed to load resource/);
+  await register(page, newAccount());
+  const limits = page.getByRole("region", { name: "Limits" });
+  await page.goto("/console/limits");
+  await limits.getByRole("link", { name: "Add limit" }).click();
+  await limits.getByText("Quota", { exact: true }).click();
+  await limits.getByLabel("Name").fill("monthly");
+  await limits.getByRole("button", { name: "Save limit" }).click();
+  await expect(limits.getByLabel("Calls", { exact: true })).toHaveAttribute("aria-invalid", "true");
+  await expect(limits.getByLabel("Name")).toHaveValue("monthly");
+  await limits.getByLabel("Calls", { exact: true }).fill("500");
+  await limits.getByRole("button", { name: "Save limit" }).click();
+  const row = limits.getByRole("row").filter({ hasText: "monthly" });
+  await expect(row).toContainText("500 calls a calendar month");
+  await row.getByRole("button", { name: "Remove" }).click();
+  await expect(row).toHaveCount(0);
+});

@@ -18,7 +18,7 @@ use crate::ui::form::{FormState, Sent, unreadable};
 const KINDS: [(&str, &str); 3] = [
     ("rate_limit", "Rate"),
     ("quota", "Quota"),
-    ("concurrency", "At once"),
+    ("concurrency", "Concurrency"),
 ];
 
 /// `old` is the name of the limit that is changed; empty for a new one.
