@@ -103,3 +103,13 @@ test("an unknown page says so", async ({ page, watch }) => {
   expect(answer?.status()).toBe(404);
   await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
 });
+
+test("of an upstream's credentials those of the chosen kind are seen", async ({ console: page }) => {
+  await page.goto("/console/apis/new");
+  await expect(page.getByLabel("Upstream key")).toBeHidden();
+  await page.getByText("API key", { exact: true }).click();
+  await expect(page.getByLabel("Upstream key")).toBeVisible();
+  await page.getByText("OAuth 2", { exact: true }).click();
+  await expect(page.getByLabel("Client secret")).toBeVisible();
+  await expect(page.getByLabel("Upstream key")).toBeHidden();
+});

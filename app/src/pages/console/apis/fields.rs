@@ -65,7 +65,7 @@ fn auth(form: FormState, old: Option<&ApiView>) -> AnyView {
         <fieldset class="group flex flex-col gap-3 rounded-box border border-line p-4">
             <legend class="sr-only">"Upstream credentials"</legend>
             {radios(form, "auth_type", "The upstream asks for", &kinds, current.as_str())}
-            <div class="hidden gap-4 group-has-[[value=api\\_key]:checked]:grid md:grid-cols-3">
+            <div class="hidden gap-4 group-has-[[value^=api]:checked]:grid md:grid-cols-3">
                 {Input::mono("auth_config.name", "Header or parameter")
                     .placeholder("X-API-Key")
                     .show(form, &config("name"))}

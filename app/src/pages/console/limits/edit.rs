@@ -176,7 +176,7 @@ fn rate_fields(form: FormState, old: Option<&Limit>) -> AnyView {
     let class = if old.is_some() {
         "contents"
     } else {
-        "hidden group-has-[[value=rate\\_limit]:checked]:contents"
+        "hidden group-has-[[value^=rate]:checked]:contents"
     };
     view! {
         <div class=class>
@@ -190,7 +190,7 @@ fn rate_fields(form: FormState, old: Option<&Limit>) -> AnyView {
                 pairs(&[("gcra", "Evenly, with bursts"), ("sliding_window", "Over a sliding window")]),
                 algorithm,
             )}
-            <div class="group-has-[[value=sliding\\_window]:checked]:hidden">
+            <div class="group-has-[[value^=sliding]:checked]:hidden">
                 {Input::mono("burst", "At once")
                     .help("Empty: as many as the calls.")
                     .show(form, &burst)}

@@ -48,16 +48,22 @@ impl Limits {
 pub fn panel(target: LimitsRef, path: String, view: LimitsView, reload: Callback<()>) -> AnyView {
     // Without a script the form is opened by the address.
     let open = use_query_map().with_untracked(|map| map.get("limit"));
+    let target_scope = target.scope;
     let limits = Limits {
         target: StoredValue::new(target),
         path: StoredValue::new(path),
         reload,
         open: RwSignal::new(open),
     };
+    // The page of the organization's is called "Limits" itself.
+    let title = match target_scope {
+        PolicyScope::Organization => "For every call",
+        _ => "Limits",
+    };
     view! {
         <section class="panel overflow-hidden" id="limits" aria-label="Limits">
             <div class="panel-head">
-                <h2>"Limits"</h2>
+                <h2>{title}</h2>
                 {opener(limits, String::new(), "Add limit", "btn btn-outline btn-sm")}
             </div>
             {content(limits, view)}

@@ -41,7 +41,7 @@ fn line(row: LimitRow, action: AnyView) -> AnyView {
     view! {
         <tr>
             <td class="mono">{row.name}</td>
-            <td>
+            <td class="whitespace-normal">
                 {row.words}
                 {when(
                     !replaces.is_empty(),
