@@ -178,7 +178,7 @@ fn details(call: &CallView) -> AnyView {
 pub fn no_calls(text: &'static str) -> AnyView {
     view! {
         <div class="empty">
-            {icon(icondata_lu::LuActivity.data)} <h3>"No calls"</h3> <p>{text}</p>
+            {icon(icondata_lu::LuActivity.data)} <p class="font-medium text-ink">"No calls"</p> <p>{text}</p>
         </div>
     }
     .into_any()
