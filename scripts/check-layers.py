@@ -16,13 +16,15 @@ LAYERS = {
     "contract": [],
     "settings": ["contract"],
     "store": ["contract"],
+    # Knows nothing of what it keeps.
+    "journal": [],
     # Counters alone: numbers in, verdicts out.
     "limits": [],
     "cluster": ["contract", "limits"],
     "guards": ["contract"],
     "connectors": ["contract"],
     "platform": ["contract", "settings", "store", "cluster", "limits", "guards", "connectors"],
-    "gateway": ["contract", "settings", "store", "cluster", "limits", "guards", "connectors"],
+    "gateway": ["contract", "settings", "store", "journal", "cluster", "limits", "guards", "connectors"],
     "rest": ["contract", "platform", "gateway"],
     "app": ["contract", "platform"],
     "frontend": ["app"],
@@ -37,6 +39,7 @@ LAYERS = {
 # A library and the crates that may name it.
 LIBRARIES = {
     "sqlx": ["store"],
+    "rusqlite": ["store"],
     "leptos": ["app", "frontend", "server"],
     "axum": ["rest", "gateway", "server", "app"],
     "redis": ["cluster"],

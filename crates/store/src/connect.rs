@@ -1,6 +1,7 @@
 //! Opening the database, and waiting for one that is not there yet.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -9,6 +10,7 @@ use sqlx::sqlite::{
 };
 
 use crate::pool::{Pool, Store};
+use crate::usage_sqlite::UsageState;
 use crate::{Result, StoreError};
 
 /// How to hold on to the database.
@@ -65,6 +67,10 @@ async fn connect_sqlite(url: &str, options: &ConnectOptions) -> Result<Store> {
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .busy_timeout(Duration::from_secs(10))
         .pragma("temp_store", "memory");
+    let usage = Arc::new(UsageState {
+        sqlite: Some(connect.get_filename().to_owned()),
+        ..UsageState::default()
+    });
     let folder = connect.get_filename().parent();
     if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
@@ -90,6 +96,7 @@ async fn connect_sqlite(url: &str, options: &ConnectOptions) -> Result<Store> {
         .await?;
     Ok(Store {
         pool: Pool::Sqlite(pool),
+        usage,
     })
 }
 
@@ -112,6 +119,7 @@ async fn connect_postgres(url: &str, options: &ConnectOptions) -> Result<Store> 
             Ok(pool) => {
                 return Ok(Store {
                     pool: Pool::Postgres(pool),
+                    usage: Arc::default(),
                 });
             }
             Err(error) => StoreError::from(error),

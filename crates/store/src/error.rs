@@ -30,6 +30,9 @@ pub enum StoreError {
     /// The address of the database is not understood.
     #[error("the database address is not understood: {0}")]
     Address(String),
+    /// The embedded database's own connection for usage events failed.
+    #[error("usage events could not be written")]
+    Usage(#[from] rusqlite::Error),
     /// Anything else.
     #[error("a query failed")]
     Query(#[source] sqlx::Error),
@@ -48,8 +51,12 @@ impl StoreError {
 
     /// Whether the same call may succeed later without anything else changing.
     #[must_use]
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Usage(error) => is_passing(error),
+            _ => false,
+        }
     }
 }
 
@@ -95,6 +102,23 @@ fn conflict(named: &str) -> Conflict {
     } else {
         Conflict::Other
     }
+}
+
+/// A database that is locked, full, or cannot be read or written now.
+fn is_passing(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::OutOfMemory
+        )
+    )
 }
 
 /// SQLSTATEs of a database that is starting, stopping, full or cutting us off, and SQLite's busy.

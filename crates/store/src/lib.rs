@@ -14,7 +14,10 @@ mod pool;
 mod rows;
 mod sessions;
 mod usage;
+mod usage_postgres;
 mod usage_queries;
+mod usage_retention;
+mod usage_sqlite;
 
 pub use connect::ConnectOptions;
 pub use error::{Conflict, StoreError};
@@ -24,7 +27,7 @@ pub use notify::{Heard, Listener};
 pub use pool::{Kind, PoolStatus, Store};
 pub use rows::{ApiKeyRow, ApiRow, AuditRow, MembershipRow, OrganizationRow, SessionRow, UserRow};
 pub use sessions::RefreshUse;
-pub use usage::UsageRow;
+pub use usage::{Ingested, UsageEvent, UsageMark, UsageRow};
 pub use usage_queries::{CallRow, LatencyRow, SeriesRow, ServedFilter, TopRowDb, UsageFilter};
 
 type Result<T> = std::result::Result<T, StoreError>;

@@ -1,10 +1,12 @@
 //! The handle and the macros that expand one body for both databases.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::{PgPool, SqlitePool};
 
 use crate::Result;
+use crate::usage_sqlite::UsageState;
 
 /// Which database is behind a [`Store`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub(crate) enum Pool {
 #[derive(Clone)]
 pub struct Store {
     pub(crate) pool: Pool,
+    pub(crate) usage: Arc<UsageState>,
 }
 
 /// Runs `$body` with `$pool` bound to the concrete pool: the same text, compiled for both.
@@ -124,6 +127,7 @@ impl Store {
 
     /// Closes all connections, after those in use have come back.
     pub async fn close(&self) {
+        self.usage.close();
         with_pool!(self, pool => pool.close().await);
     }
 }

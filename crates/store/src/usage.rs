@@ -1,15 +1,15 @@
 //! Writing usage events.
 
-use apiverse_contract::latency::bucket_of;
 use apiverse_contract::{ApiId, KeyId, OrganizationId, UsageEventId};
 use sqlx::Row;
 use uuid::Uuid;
 
 use crate::Result;
-use crate::pool::{Pool, Store};
+use crate::pool::{Pool, Store, with_pool, with_transaction};
 use crate::rows::from_row;
+use crate::{usage_postgres, usage_sqlite};
 
-/// One proxied call.
+/// One proxied call, as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageRow {
     pub id: UsageEventId,
@@ -51,95 +51,147 @@ from_row! {
     };
 }
 
-const COLUMNS: usize = 16;
-/// PostgreSQL takes 65,535 parameters a statement.
-const PG_ROWS: usize = 65_535 / COLUMNS;
+impl UsageRow {
+    /// The same, to be written.
+    #[must_use]
+    pub fn as_event(&self) -> UsageEvent<'_> {
+        UsageEvent {
+            id: self.id,
+            organization_id: self.organization_id,
+            api_id: self.api_id,
+            key_id: self.key_id,
+            request_id: &self.request_id,
+            started_at_us: self.started_at_us,
+            method: &self.method,
+            path: &self.path,
+            status: self.status,
+            error_code: self.error_code.as_deref(),
+            latency_us: self.latency_us,
+            upstream_us: self.upstream_us,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            refused: self.refused,
+        }
+    }
+}
+
+/// One proxied call, to be written. The fields are those of [`UsageRow`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsageEvent<'a> {
+    pub id: UsageEventId,
+    pub organization_id: OrganizationId,
+    pub api_id: Option<ApiId>,
+    pub key_id: Option<KeyId>,
+    pub request_id: &'a str,
+    /// Microseconds since 1970.
+    pub started_at_us: i64,
+    pub method: &'a str,
+    pub path: &'a str,
+    pub status: i32,
+    pub error_code: Option<&'a str>,
+    pub latency_us: i64,
+    pub upstream_us: Option<i64>,
+    pub bytes_in: i64,
+    pub bytes_out: i64,
+    pub refused: bool,
+}
+
+/// How far a journal of events is stored: written in one transaction with the events, so that
+/// after a crash neither is there without the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsageMark {
+    pub journal: Uuid,
+    /// The position that must be stored so far; 0 for a journal that is not known yet.
+    pub from: u64,
+    /// The position behind the events of this batch.
+    pub to: u64,
+}
+
+impl UsageMark {
+    /// The positions as the database holds them. A journal of 2^63 bytes is never reached.
+    pub(crate) fn as_i64(&self) -> (i64, i64) {
+        let position = |value| i64::try_from(value).unwrap_or(i64::MAX);
+        (position(self.from), position(self.to))
+    }
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ingested {
+    /// The events and marks are stored.
+    Stored,
+    /// Nothing was: these journals are at other positions than the marks say, for instance as an
+    /// earlier attempt was stored though its answer was lost.
+    Elsewhere(Vec<(Uuid, u64)>),
+}
+
+pub(crate) struct PositionRow(pub(crate) Uuid, pub(crate) i64);
+
+from_row! {
+    PositionRow, row => PositionRow(row.try_get("journal_id")?, row.try_get("position")?);
+}
+
+/// Moves a journal from `$4` to `$2`; no row is touched when it is elsewhere.
+pub(crate) const MOVE: &str = "INSERT INTO usage_journals (journal_id, position, updated_at_us) \
+     VALUES ($1, $2, $3) ON CONFLICT (journal_id) DO UPDATE \
+     SET position = excluded.position, updated_at_us = excluded.updated_at_us \
+     WHERE usage_journals.position = $4";
 
 impl Store {
-    /// Adds events; those whose id is there already are passed over, so that a batch may be
-    /// written again after a doubtful failure. How many were new.
+    /// Stores events, and how far that brings their journals, in one transaction.
+    ///
+    /// SQLite works on the calling thread, which waits for it: call this where nothing else is
+    /// kept from running.
     ///
     /// # Errors
-    /// When the database fails; then none of the events was added.
-    pub async fn usage_insert(&self, rows: &[UsageRow]) -> Result<u64> {
-        const INSERT: &str = "INSERT INTO usage_metrics (id, organization_id, api_id, key_id, \
-             request_id, started_at_us, method, path, status, error_code, latency_us, \
-             latency_bucket, upstream_us, bytes_in, bytes_out, refused) ";
-        const ONE: &str = "INSERT INTO usage_metrics (id, organization_id, api_id, key_id, \
-             request_id, started_at_us, method, path, status, error_code, latency_us, \
-             latency_bucket, upstream_us, bytes_in, bytes_out, refused) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
-             ON CONFLICT DO NOTHING";
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        match &self.pool {
-            // SQLite has no round trip to save: a prepared statement in one transaction is the
-            // fastest it can do.
-            Pool::Sqlite(pool) => {
-                let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-                let mut added = 0;
-                for row in rows {
-                    added += sqlx::query(ONE)
-                        .bind(row.id.0)
-                        .bind(row.organization_id.0)
-                        .bind(row.api_id.map(|id| id.0))
-                        .bind(row.key_id.map(|id| id.0))
-                        .bind(&row.request_id)
-                        .bind(row.started_at_us)
-                        .bind(&row.method)
-                        .bind(&row.path)
-                        .bind(row.status)
-                        .bind(&row.error_code)
-                        .bind(row.latency_us)
-                        .bind(bucket_of(row.latency_us))
-                        .bind(row.upstream_us)
-                        .bind(row.bytes_in)
-                        .bind(row.bytes_out)
-                        .bind(row.refused)
-                        .execute(&mut *tx)
-                        .await?
-                        .rows_affected();
-                }
-                tx.commit().await?;
-                Ok(added)
-            }
+    /// When the database fails. Unless the answer was lost, nothing was stored then; in either case
+    /// the same batch may be tried again.
+    pub async fn usage_ingest(
+        &self,
+        events: &[UsageEvent<'_>],
+        marks: &[UsageMark],
+        now_us: i64,
+    ) -> Result<Ingested> {
+        let stored = match &self.pool {
+            Pool::Sqlite(_) => usage_sqlite::ingest(&self.usage, events, marks, now_us)?,
             Pool::Postgres(pool) => {
-                let mut tx = pool.begin().await?;
-                let mut added = 0;
-                for chunk in rows.chunks(PG_ROWS) {
-                    let mut builder = sqlx::QueryBuilder::<sqlx::Postgres>::new(INSERT);
-                    builder.push_values(chunk, |mut values, row| {
-                        values
-                            .push_bind(row.id.0)
-                            .push_bind(row.organization_id.0)
-                            .push_bind(row.api_id.map(|id| id.0))
-                            .push_bind(row.key_id.map(|id| id.0))
-                            .push_bind(&row.request_id)
-                            .push_bind(row.started_at_us)
-                            .push_bind(&row.method)
-                            .push_bind(&row.path)
-                            .push_bind(row.status)
-                            .push_bind(&row.error_code)
-                            .push_bind(row.latency_us)
-                            .push_bind(bucket_of(row.latency_us))
-                            .push_bind(row.upstream_us)
-                            .push_bind(row.bytes_in)
-                            .push_bind(row.bytes_out)
-                            .push_bind(row.refused);
-                    });
-                    builder.push(" ON CONFLICT DO NOTHING");
-                    // A statement for every batch length would fill the statement cache.
-                    added += builder
-                        .build()
-                        .persistent(false)
-                        .execute(&mut *tx)
-                        .await?
-                        .rows_affected();
-                }
-                tx.commit().await?;
-                Ok(added)
+                usage_postgres::ingest(pool, &self.usage, events, marks, now_us).await?
             }
+        };
+        if stored {
+            return Ok(Ingested::Stored);
         }
+        let journals: Vec<Uuid> = marks.iter().map(|mark| mark.journal).collect();
+        Ok(Ingested::Elsewhere(self.usage_positions(&journals).await?))
+    }
+
+    /// How far these journals are stored; 0 for those that are not known.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn usage_positions(&self, journals: &[Uuid]) -> Result<Vec<(Uuid, u64)>> {
+        const SQL: &str = "SELECT journal_id, position FROM usage_journals WHERE journal_id = $1";
+        let mut positions = Vec::with_capacity(journals.len());
+        for journal in journals {
+            let row: Option<PositionRow> = with_pool!(self, pool =>
+                sqlx::query_as(SQL).bind(journal).fetch_optional(pool).await?);
+            let position = row.map_or(0, |row| u64::try_from(row.1).unwrap_or(0));
+            positions.push((*journal, position));
+        }
+        Ok(positions)
+    }
+
+    /// Forgets journals that will never be written again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn usage_forget_journals(&self, journals: &[Uuid]) -> Result<()> {
+        const SQL: &str = "DELETE FROM usage_journals WHERE journal_id = $1";
+        with_transaction!(self, tx => {
+            for journal in journals {
+                sqlx::query(SQL).bind(journal).execute(&mut *tx).await?;
+            }
+        });
+        Ok(())
     }
 }
