@@ -1,8 +1,10 @@
 //! What `/health/ready` asks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use apiverse_cluster::Bus;
+use apiverse_gateway::Gateway;
 use apiverse_rest::{HealthProbe, ProbeFuture};
 use apiverse_store::Store;
 
@@ -48,6 +50,29 @@ impl HealthProbe for BusProbe {
                 Ok(None)
             } else {
                 Err("does not answer, or the subscription is lost".to_owned())
+            }
+        })
+    }
+}
+
+/// The way of recorded calls into the database.
+pub struct UsageProbe(pub Arc<Gateway>);
+
+impl HealthProbe for UsageProbe {
+    fn name(&self) -> &'static str {
+        "usage"
+    }
+
+    /// Calls are served and kept all the same.
+    fn required(&self) -> bool {
+        false
+    }
+
+    fn check(&self) -> ProbeFuture<'_> {
+        Box::pin(async {
+            match self.0.usage_trouble() {
+                None => Ok(None),
+                Some(trouble) => Err(trouble.to_owned()),
             }
         })
     }

@@ -9,7 +9,7 @@ use apiverse_cluster::{Bus, Leases};
 use apiverse_connectors::oauth2::TokenCache;
 use apiverse_contract::ErrorCode;
 use apiverse_gateway::edge::{ClientIp, Edge, EdgeConfig, RunningEdge, ServerTls};
-use apiverse_gateway::{Gateway, GatewayConfig};
+use apiverse_gateway::{Gateway, GatewayConfig, JournalOptions, UsageConfig};
 use apiverse_platform::Platform;
 use apiverse_rest::{ApiProblem, HealthProbe, RestSettings, RestState};
 use apiverse_settings::Settings;
@@ -20,7 +20,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Outcome;
-use crate::probes::{BusProbe, DatabaseProbe};
+use crate::probes::{BusProbe, DatabaseProbe, UsageProbe};
 use crate::reload::{ReadSettings, on_hangup};
 use crate::telemetry;
 use crate::{changes, compose, greeting, probes, sample, signals};
@@ -65,7 +65,11 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
         store.clone(),
         vault.clone(),
         tokens,
-    );
+    )
+    .map_err(|error| match std::error::Error::source(&error) {
+        Some(reason) => format!("{error}: {reason}; let this process write to APIVERSE_DATA_DIR"),
+        None => error.to_string(),
+    })?;
     gateway.load().await?;
     let follower = Arc::clone(&gateway);
     bus.on_change(move |change| {
@@ -162,8 +166,8 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
             "closed connections that did not end in time"
         );
     }
-    if tokio::time::timeout(GRACE, gateway.flush()).await.is_err() {
-        tracing::error!("the database is away: the latest usage events could not be written");
+    if tokio::time::timeout(GRACE, gateway.stop()).await.is_err() {
+        tracing::error!("the database is away: the latest usage events wait for the next start");
     }
     bus.shutdown().await;
     store.close().await;
@@ -200,6 +204,14 @@ fn gateway_config(settings: &Settings, sample_upstream: Option<SocketAddr>) -> G
         egress: compose::egress(settings),
         sample_upstream,
         legacy_limit_headers: gateway.rate_limit_legacy_headers,
+        usage: UsageConfig {
+            journal: JournalOptions {
+                max_bytes: settings.usage.journal_max_bytes,
+                ..JournalOptions::new(settings.server.data_dir.join("usage-journal"))
+            },
+            sync_interval: settings.usage.journal_sync,
+            retention: settings.usage.retention,
+        },
         ..GatewayConfig::default()
     }
 }
@@ -226,7 +238,10 @@ fn rest_state(
     bus: &Bus,
     prometheus: PrometheusHandle,
 ) -> RestState {
-    let mut all: Vec<Arc<dyn HealthProbe>> = vec![Arc::new(DatabaseProbe(store.clone()))];
+    let mut all: Vec<Arc<dyn HealthProbe>> = vec![
+        Arc::new(DatabaseProbe(store.clone())),
+        Arc::new(UsageProbe(Arc::clone(gateway))),
+    ];
     if settings.redis.url.is_some() {
         all.push(Arc::new(BusProbe(bus.clone())));
     }

@@ -15,7 +15,8 @@ use crate::snapshot::ApiRecord;
 use crate::usage::Event;
 use crate::worker::Worker;
 
-/// One call. Dropping it records it, so that every call is recorded once, whichever way it ends.
+/// One call. It is recorded once, whichever way it ends: by [`CallRecord::settle`], before the last
+/// of its answer leaves our hands, else when it is dropped.
 pub(crate) struct CallRecord {
     pub(crate) worker: Rc<Worker>,
     pub(crate) peer: Rc<Peer>,
@@ -42,8 +43,8 @@ pub(crate) struct CallRecord {
     pub(crate) progress: Option<Rc<RequestProgress>>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
-    /// Another record is made for the same call.
-    is_discarded: bool,
+    /// It is recorded, or another record is made for the same call.
+    is_settled: bool,
 }
 
 impl CallRecord {
@@ -75,24 +76,23 @@ impl CallRecord {
             progress: None,
             bytes_in: 0,
             bytes_out: 0,
-            is_discarded: false,
+            is_settled: false,
         })
     }
 
     /// Lets go of the record: the call begins anew elsewhere.
     pub(crate) fn discard(mut self: Box<Self>) {
-        self.is_discarded = true;
+        self.is_settled = true;
     }
 
     /// The path below the API, without the query.
     pub(crate) fn path(&self) -> &str {
         self.target.path().get(self.below..).unwrap_or_default()
     }
-}
 
-impl Drop for CallRecord {
-    fn drop(&mut self) {
-        if self.is_discarded {
+    /// Records the call as it is now; later changes are not seen.
+    pub(crate) fn settle(&mut self) {
+        if std::mem::replace(&mut self.is_settled, true) {
             return;
         }
         if self.status == 0 {
@@ -136,6 +136,12 @@ impl Drop for CallRecord {
             bytes_out: self.bytes_out,
             refused: self.refused,
         });
+    }
+}
+
+impl Drop for CallRecord {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apiverse_cluster::Leases;
 use apiverse_connectors::{EgressPolicy, tls};
+use apiverse_journal::Options as JournalOptions;
 use ipnet::IpNet;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -48,10 +49,32 @@ pub struct GatewayConfig {
     /// Callers, by key or address, whose limits are counted one by one; when more are busy at
     /// once, those that come last share counters. About 0.2 KiB each.
     pub tracked_callers: usize,
-    /// Usage events held in memory while the database is away; more are dropped and counted.
-    pub usage_buffer: usize,
+    /// What becomes of usage events.
+    pub usage: UsageConfig,
     /// How often the snapshot is compared with the database, in case an announcement was missed.
     pub watch_interval: Duration,
+}
+
+/// Usage events between the call and the database, and how long they are kept there.
+#[derive(Clone, Debug)]
+pub struct UsageConfig {
+    /// Where they are until the database has them.
+    pub journal: JournalOptions,
+    /// How old what only the journal has may become before the disk must have it. A process that
+    /// is killed loses nothing in any case; this is for a machine that loses power.
+    pub sync_interval: Duration,
+    /// How long the database keeps them; `None`: for ever.
+    pub retention: Option<Duration>,
+}
+
+impl Default for UsageConfig {
+    fn default() -> Self {
+        Self {
+            journal: JournalOptions::new("data/usage-journal".into()),
+            sync_interval: Duration::from_secs(1),
+            retention: Some(Duration::from_secs(30 * 86_400)),
+        }
+    }
 }
 
 /// TLS towards upstreams: whom to trust, and what to offer (ALPN, RFC 7301).
@@ -92,7 +115,7 @@ impl Default for GatewayConfig {
             leases: None,
             legacy_limit_headers: false,
             tracked_callers: 100_000,
-            usage_buffer: 100_000,
+            usage: UsageConfig::default(),
             watch_interval: Duration::from_secs(3),
         }
     }

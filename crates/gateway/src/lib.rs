@@ -32,17 +32,16 @@ use apiverse_settings::vault::Vault;
 use apiverse_store::Store;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
 
+pub use apiverse_journal::{OpenError as JournalError, Options as JournalOptions};
 pub use check::{CheckError, CheckedCall, CheckedKey, CheckedLimits};
-pub use config::{GatewayConfig, UpstreamTls};
+pub use config::{GatewayConfig, UpstreamTls, UsageConfig};
 pub use snapshot::LoadError;
 
 use keys::VerifiedKeys;
 use limits::Limiter;
 use meters::Meters;
 use snapshot::Loader;
-use worker::FlushRequest;
 
 /// The data plane: what its threads share.
 pub struct Gateway {
@@ -61,7 +60,6 @@ pub struct Gateway {
     pub(crate) checked: Mutex<VerifiedKeys>,
     /// The control plane's runtime.
     pub(crate) runtime: Handle,
-    workers: Mutex<Vec<mpsc::UnboundedSender<FlushRequest>>>,
 }
 
 impl Gateway {
@@ -71,19 +69,26 @@ impl Gateway {
     /// for missed changes) goes on until the runtime ends; and after the recorder of metrics is
     /// installed, from which it takes its handles.
     ///
+    /// # Errors
+    /// When the journal of usage events cannot be used: no call may go unrecorded.
+    ///
     /// # Panics
     /// Outside a Tokio runtime.
-    #[must_use]
     pub fn new(
         config: GatewayConfig,
         store: Store,
         vault: Arc<Vault>,
         tokens: impl Into<Arc<TokenCache>>,
-    ) -> Arc<Self> {
+    ) -> Result<Arc<Self>, JournalError> {
         let verified_keys = config.verified_keys;
         let config = Arc::new(config);
         let meters = Arc::new(Meters::new());
-        let usage = usage::start(store.clone(), Arc::clone(&meters), config.usage_buffer);
+        let usage = usage::start(
+            &config.usage,
+            store.clone(),
+            Arc::clone(&meters),
+            Handle::current(),
+        )?;
         let loader = Loader::new(
             store.clone(),
             Arc::clone(&vault),
@@ -106,13 +111,12 @@ impl Gateway {
             hash_key: rand::random(),
             checked: Mutex::new(VerifiedKeys::new(verified_keys)),
             runtime: Handle::current(),
-            workers: Mutex::default(),
         });
         let watched = Arc::clone(&gateway);
         tokio::spawn(async move { watched.loader.watch().await });
         let swept = Arc::clone(&gateway);
         tokio::spawn(async move { swept.sweep_limits().await });
-        gateway
+        Ok(gateway)
     }
 
     /// Reads every API and key from the database.
@@ -132,19 +136,19 @@ impl Gateway {
     /// Waits until every call that is over is in the database. While the database is away that
     /// takes as long as it is: put a time limit around it.
     pub async fn flush(&self) {
-        let workers = self.workers.lock().clone();
-        let mut handed_over = Vec::new();
-        for worker in &workers {
-            let (done, wait) = oneshot::channel();
-            // A worker that is gone has handed over what it had.
-            if worker.send(done).is_ok() {
-                handed_over.push(wait);
-            }
-        }
-        for wait in handed_over {
-            let _ = wait.await;
-        }
         self.usage.flush().await;
+    }
+
+    /// Ends storing calls, after a last attempt; what the database did not take stays in the
+    /// journal for the next start. Call it when all edges are shut down.
+    pub async fn stop(&self) {
+        self.usage.stop().await;
+    }
+
+    /// What is wrong with recording calls, if anything is.
+    #[must_use]
+    pub fn usage_trouble(&self) -> Option<&'static str> {
+        self.usage.trouble()
     }
 
     /// How many APIs and keys are known.
@@ -161,13 +165,5 @@ impl Gateway {
             self.limiter.sweep(now);
             self.meters.limit_callers.set(self.limiter.tracked() as f64);
         }
-    }
-
-    pub(crate) fn register_worker(&self) -> mpsc::UnboundedReceiver<FlushRequest> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let mut workers = self.workers.lock();
-        workers.retain(|worker| !worker.is_closed());
-        workers.push(sender);
-        receiver
     }
 }

@@ -60,7 +60,8 @@ pub(crate) struct Meters {
     pub(crate) key_refused: Counter,
     pub(crate) upstream_opened: Counter,
     pub(crate) upstream_reused: Counter,
-    pub(crate) usage_queue: Gauge,
+    pub(crate) usage_waiting: Gauge,
+    pub(crate) usage_journal: Gauge,
     pub(crate) usage_written: Counter,
     pub(crate) usage_dropped: Counter,
     pub(crate) apis: Gauge,
@@ -100,13 +101,19 @@ impl Meters {
             "Open connections from clients"
         );
         metrics::describe_gauge!(
-            "apiverse_usage_queue_depth",
-            "Usage events waiting to be written"
+            "apiverse_usage_waiting_bytes",
+            metrics::Unit::Bytes,
+            "Usage events in the journal that the database does not have yet"
+        );
+        metrics::describe_gauge!(
+            "apiverse_usage_journal_bytes",
+            metrics::Unit::Bytes,
+            "Files of the journal of usage events"
         );
         metrics::describe_counter!("apiverse_usage_written_total", "Usage events written");
         metrics::describe_counter!(
             "apiverse_usage_dropped_total",
-            "Usage events lost because the database was away too long, or refused them"
+            "Usage events lost: no room in the journal and in memory, or the database refused them"
         );
         metrics::describe_counter!(LIMITED, "Calls that a limit refused, by its kind");
         metrics::describe_counter!(
@@ -124,7 +131,8 @@ impl Meters {
             key_refused: counter!(KEYS, "result" => "refused"),
             upstream_opened: counter!(UPSTREAM, "kind" => "opened"),
             upstream_reused: counter!(UPSTREAM, "kind" => "reused"),
-            usage_queue: gauge!("apiverse_usage_queue_depth"),
+            usage_waiting: gauge!("apiverse_usage_waiting_bytes"),
+            usage_journal: gauge!("apiverse_usage_journal_bytes"),
             usage_written: counter!("apiverse_usage_written_total"),
             usage_dropped: counter!("apiverse_usage_dropped_total"),
             apis: gauge!(ENTRIES, "kind" => "apis"),

@@ -158,6 +158,12 @@ impl Reader {
         self.remove_finished();
     }
 
+    /// Bytes that were appended and are not acknowledged.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> u64 {
+        self.streams.iter().map(Stream::waiting_bytes).sum()
+    }
+
     /// Journals that are stored whole and whose files are gone, since this was last asked: nobody
     /// will ask for their positions again.
     pub fn take_finished(&mut self) -> Vec<Uuid> {

@@ -210,6 +210,11 @@ impl Stream {
         self.settled >= self.published()
     }
 
+    /// Bytes between what is settled and what was published; the gaps between files count.
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        self.published().saturating_sub(self.settled)
+    }
+
     /// Whether nothing will come any more and all is acknowledged.
     pub(crate) fn is_finished(&self) -> bool {
         match &self.source {

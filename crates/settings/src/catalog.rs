@@ -297,6 +297,24 @@ pub static SETTINGS: &[Known] = &[
         "Whether answers carry `X-RateLimit-Limit`, `-Remaining` and `-Reset` beside `RateLimit`",
     ),
     public(
+        "USAGE_RETENTION_DAYS",
+        "usage.retention_days",
+        Preset::Value("30"),
+        "Days that recorded calls are kept; 0: for ever",
+    ),
+    public(
+        "USAGE_JOURNAL_MAX_BYTES",
+        "usage.journal_max_bytes",
+        Preset::Value("1GiB"),
+        "Most disk space for recorded calls that the database does not have yet, 16 MiB to 1 TiB; 1 GiB is about six million calls",
+    ),
+    public(
+        "USAGE_JOURNAL_SYNC",
+        "usage.journal_sync",
+        Preset::Value("1s"),
+        "How old a recorded call may become that neither the database nor the disk has for good: what a loss of power can cost",
+    ),
+    public(
         "LOG_LEVEL",
         "logging.level",
         Preset::Derived("`info`; `debug` with `DEBUG`"),

@@ -39,6 +39,6 @@ pub use secret::{REDACTED, Secret};
 pub use settings::{
     BootstrapSettings, DatabaseKind, DatabaseSettings, EgressSettings, Environment,
     GatewaySettings, JwtAlgorithm, LogFormat, LoggingSettings, RedisSettings, SecuritySettings,
-    ServerSettings, Settings, TlsSettings,
+    ServerSettings, Settings, TlsSettings, UsageSettings,
 };
 pub use vault::{OpenError, Vault};

@@ -19,7 +19,7 @@ use crate::secrets::{self, GENERATED, SECRETS_FILE};
 use crate::settings::{
     BootstrapSettings, DatabaseKind, DatabaseSettings, EgressSettings, Environment,
     GatewaySettings, JwtAlgorithm, LogFormat, LoggingSettings, RedisSettings, SecuritySettings,
-    ServerSettings, Settings, TlsSettings,
+    ServerSettings, Settings, TlsSettings, UsageSettings,
 };
 use crate::{database_url, file, integrations, validate};
 
@@ -217,6 +217,7 @@ fn read(reader: &mut Reader<'_>, inputs: &Inputs, redacted: Redacted) -> Setting
             ),
         },
         gateway: gateway(reader),
+        usage: usage(reader),
         logging: LoggingSettings {
             filter: reader.required("LOG_LEVEL", "info".to_owned(), parse::log_filter),
             format: reader.required("LOG_FORMAT", LogFormat::Pretty, log_format),
@@ -366,6 +367,23 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
             "RATE_LIMIT_LEGACY_HEADERS",
             false,
             parse::boolean,
+        ),
+    }
+}
+
+fn usage(reader: &mut Reader<'_>) -> UsageSettings {
+    let days = reader.required("USAGE_RETENTION_DAYS", 30, parse::number(0..=36_500));
+    UsageSettings {
+        retention: (days > 0).then(|| Duration::from_secs(days * 86_400)),
+        journal_max_bytes: reader.required(
+            "USAGE_JOURNAL_MAX_BYTES",
+            1 << 30,
+            parse::bytes((16 << 20)..=(1 << 40)),
+        ),
+        journal_sync: reader.required(
+            "USAGE_JOURNAL_SYNC",
+            Duration::from_secs(1),
+            parse::duration,
         ),
     }
 }

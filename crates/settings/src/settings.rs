@@ -29,6 +29,7 @@ pub struct Settings {
     pub security: SecuritySettings,
     pub egress: EgressSettings,
     pub gateway: GatewaySettings,
+    pub usage: UsageSettings,
     pub logging: LoggingSettings,
     pub bootstrap: BootstrapSettings,
     pub integrations: IntegrationSettings,
@@ -221,6 +222,17 @@ pub struct GatewaySettings {
     pub max_headers: usize,
     /// Answers carry `X-RateLimit-*` beside the standard fields.
     pub rate_limit_legacy_headers: bool,
+}
+
+/// What becomes of the calls that were recorded.
+#[derive(Clone, Debug)]
+pub struct UsageSettings {
+    /// How long they are kept; `None`: for ever.
+    pub retention: Option<Duration>,
+    /// Most bytes on this node's disk until the database has them.
+    pub journal_max_bytes: u64,
+    /// How old what only the journal has may become before it is brought to the disk.
+    pub journal_sync: Duration,
 }
 
 /// What is logged, and how.

@@ -67,10 +67,7 @@ async fn connect_sqlite(url: &str, options: &ConnectOptions) -> Result<Store> {
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .busy_timeout(Duration::from_secs(10))
         .pragma("temp_store", "memory");
-    let usage = Arc::new(UsageState {
-        sqlite: Some(connect.get_filename().to_owned()),
-        ..UsageState::default()
-    });
+    let usage = Arc::new(UsageState::of_sqlite(connect.get_filename()));
     let folder = connect.get_filename().parent();
     if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)

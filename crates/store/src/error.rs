@@ -49,6 +49,12 @@ impl StoreError {
         reason.to_string()
     }
 
+    /// An operation that somebody gave up waiting for.
+    #[must_use]
+    pub fn timed_out() -> Self {
+        Self::Unavailable(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+    }
+
     /// Whether the same call may succeed later without anything else changing.
     #[must_use]
     pub fn is_transient(&self) -> bool {

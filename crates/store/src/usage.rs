@@ -125,12 +125,6 @@ pub enum Ingested {
     Elsewhere(Vec<(Uuid, u64)>),
 }
 
-pub(crate) struct PositionRow(pub(crate) Uuid, pub(crate) i64);
-
-from_row! {
-    PositionRow, row => PositionRow(row.try_get("journal_id")?, row.try_get("position")?);
-}
-
 /// Moves a journal from `$4` to `$2`; no row is touched when it is elsewhere.
 pub(crate) const MOVE: &str = "INSERT INTO usage_journals (journal_id, position, updated_at_us) \
      VALUES ($1, $2, $3) ON CONFLICT (journal_id) DO UPDATE \
@@ -170,13 +164,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn usage_positions(&self, journals: &[Uuid]) -> Result<Vec<(Uuid, u64)>> {
-        const SQL: &str = "SELECT journal_id, position FROM usage_journals WHERE journal_id = $1";
+        const SQL: &str = "SELECT position FROM usage_journals WHERE journal_id = $1";
         let mut positions = Vec::with_capacity(journals.len());
         for journal in journals {
-            let row: Option<PositionRow> = with_pool!(self, pool =>
-                sqlx::query_as(SQL).bind(journal).fetch_optional(pool).await?);
-            let position = row.map_or(0, |row| u64::try_from(row.1).unwrap_or(0));
-            positions.push((*journal, position));
+            let position: Option<i64> = with_pool!(self, pool =>
+                sqlx::query_scalar(SQL).bind(journal).fetch_optional(pool).await?);
+            let position = position.and_then(|position| u64::try_from(position).ok());
+            positions.push((*journal, position.unwrap_or(0)));
         }
         Ok(positions)
     }

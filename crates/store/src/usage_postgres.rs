@@ -3,7 +3,6 @@
 use apiverse_contract::latency::bucket_of;
 use chrono::DateTime;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
-use uuid::Uuid;
 
 use crate::Result;
 use crate::usage::{MOVE, UsageEvent, UsageMark};
@@ -129,7 +128,9 @@ fn optional<T: AsRef<[u8]> + ?Sized>(bytes: &mut Vec<u8>, value: Option<&T>) {
 pub(crate) async fn ensure_days(pool: &PgPool, state: &UsageState, days: Vec<i64>) -> Result<()> {
     let missing: Vec<i64> = {
         let known = state.days.lock();
-        days.into_iter().filter(|day| !known.contains(day)).collect()
+        days.into_iter()
+            .filter(|day| !known.contains(day))
+            .collect()
     };
     if missing.is_empty() {
         return Ok(());

@@ -3,7 +3,8 @@
 //! sqlx hands every statement to a thread and back; for one row that is several times the work of
 //! the row itself. So events have a connection of their own, used on the calling thread.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use apiverse_contract::latency::bucket_of;
@@ -31,13 +32,20 @@ const CHECKPOINT_PAGES: u32 = 4000;
 #[derive(Default)]
 pub(crate) struct UsageState {
     /// The file, or SQLite's name of a database in memory.
-    pub(crate) sqlite: Option<PathBuf>,
+    sqlite: Option<PathBuf>,
     connection: Mutex<Option<Connection>>,
     /// Days since 1970 that are known to have a partition.
-    pub(crate) days: Mutex<std::collections::BTreeSet<i64>>,
+    pub(crate) days: Mutex<BTreeSet<i64>>,
 }
 
 impl UsageState {
+    pub(crate) fn of_sqlite(path: &Path) -> Self {
+        Self {
+            sqlite: Some(path.to_owned()),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn close(&self) {
         *self.connection.lock() = None;
     }

@@ -1,6 +1,7 @@
 //! The real binary.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -20,6 +21,8 @@ pub struct Options {
     pub engine: Engine,
     /// More environment, over the defaults of the test.
     pub env: Vec<(String, String)>,
+    /// Where the database is to be reached, in place of its own address.
+    pub database_at: Option<SocketAddr>,
 }
 
 impl Options {
@@ -29,7 +32,14 @@ impl Options {
             binary,
             engine,
             env: Vec::new(),
+            database_at: None,
         }
+    }
+
+    #[must_use]
+    pub fn database_at(mut self, address: SocketAddr) -> Self {
+        self.database_at = Some(address);
+        self
     }
 
     #[must_use]
@@ -70,6 +80,7 @@ impl App {
             binary: self.options.binary,
             engine: self.options.engine,
             env: self.options.env.clone(),
+            database_at: self.options.database_at,
         };
         Self::launch(
             options,
@@ -108,6 +119,10 @@ impl App {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(url) = database.url() {
+            let url = match options.database_at {
+                Some(address) => at_address(url, address),
+                None => url.to_owned(),
+            };
             command.env("DATABASE_URL", url);
         }
         for (name, value) in &options.env {
@@ -268,6 +283,17 @@ impl Drop for App {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The same database at another host and port.
+fn at_address(url: &str, address: SocketAddr) -> String {
+    let authority_at = url.find("://").expect("an address") + 3;
+    let (authority, rest) = url[authority_at..].split_once('/').expect("a database");
+    let user = match authority.rsplit_once('@') {
+        Some((user, _)) => format!("{user}@"),
+        None => String::new(),
+    };
+    format!("{}{user}{address}/{rest}", &url[..authority_at])
 }
 
 fn text(shared: &Mutex<String>) -> String {

@@ -60,6 +60,23 @@ impl Database {
     }
 }
 
+/// Where the PostgreSQL server of the tests listens: `host:port`.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn postgres_address() -> String {
+    let server = std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL names a server");
+    let rest = server.split("://").nth(1).unwrap_or_default();
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let address = authority.rsplit('@').next().unwrap_or_default();
+    if address.contains(':') {
+        address.to_owned()
+    } else {
+        format!("{address}:5432")
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some((server, name)) = &self.postgres {

@@ -3,6 +3,7 @@
 mod app;
 mod client;
 mod database;
+mod faults;
 mod raw;
 mod redis;
 mod upstream;
@@ -10,7 +11,8 @@ mod wait;
 
 pub use app::{App, Options};
 pub use client::{Answer, Client};
-pub use database::{Database, Engine};
+pub use database::{Database, Engine, postgres_address};
+pub use faults::Faults;
 pub use raw::Raw;
 pub use redis::{Redis, free_port};
 pub use reqwest::{Body, RequestBuilder};

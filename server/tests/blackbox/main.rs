@@ -4,6 +4,7 @@ mod accounts;
 mod apis;
 mod bodies;
 mod cli;
+mod durability;
 mod first_run;
 mod forwarding;
 mod hostile;

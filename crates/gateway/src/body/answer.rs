@@ -135,6 +135,12 @@ impl Body for UpstreamBody {
                 // recorded.
                 if this.incoming.is_end_stream() {
                     this.finish();
+                } else if this.incoming.size_hint().exact() == Some(0)
+                    && let Some(open) = &mut this.open
+                {
+                    // All that was announced is here, though the upstream's end is not: the caller
+                    // does not wait for that.
+                    open.record.settle();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

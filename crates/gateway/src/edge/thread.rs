@@ -106,7 +106,6 @@ async fn serve(plan: Plan, ready: &std::sync::mpsc::Sender<io::Result<()>>) -> u
     let _ = tokio::time::timeout(linger, activities.none()).await;
     thread.enter(Phase::Closing);
     let _ = tokio::time::timeout_at(until.into(), activities.none()).await;
-    worker.flush();
     activities.count()
 }
 

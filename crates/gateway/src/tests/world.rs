@@ -108,8 +108,9 @@ impl World {
         Self::with(Setup::default()).await
     }
 
-    pub(super) async fn with(setup: Setup) -> Self {
+    pub(super) async fn with(mut setup: Setup) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        setup.gateway.usage.journal.folder = folder.path().join("journal");
         let url = format!("sqlite://{}", folder.path().join("test.db").display());
         let store = Store::connect(&url, &ConnectOptions::default())
             .await
@@ -134,7 +135,8 @@ impl World {
     }
 
     /// Another process on the same database, in the place of this one.
-    pub(super) async fn restart(&mut self, setup: Setup) {
+    pub(super) async fn restart(&mut self, mut setup: Setup) {
+        setup.gateway.usage.journal.folder = self._folder.path().join("journal");
         let (gateway, edge) = start(setup, &self.store, &self.vault).await;
         self.addr = edge.local_addr();
         self.gateway = gateway;
@@ -297,7 +299,8 @@ impl World {
 async fn start(setup: Setup, store: &Store, vault: &Arc<Vault>) -> (Arc<Gateway>, RunningEdge) {
     let client = apiverse_connectors::http::client(setup.gateway.egress.clone(), PATIENCE).unwrap();
     let tokens = TokenCache::new(client, setup.gateway.egress.clone());
-    let gateway = Gateway::new(setup.gateway, store.clone(), Arc::clone(vault), tokens);
+    let gateway =
+        Gateway::new(setup.gateway, store.clone(), Arc::clone(vault), tokens).unwrap();
     gateway.load().await.unwrap();
     let runtime = tokio::runtime::Handle::current();
     let edge = Edge::start(setup.edge, Arc::clone(&gateway), |_| setup.control, runtime).unwrap();

@@ -1,7 +1,10 @@
-//! Usage events: one for each call, collected by thread, written by one task.
+//! Usage events: one for each call, in the journal before its answer ends, then in the database.
 
-mod batch;
-mod writer;
+mod drain;
+mod record;
+mod sink;
+mod touch;
+mod upkeep;
 
-pub(crate) use batch::{Batch, Event};
-pub(crate) use writer::{Sink, start};
+pub(crate) use record::Event;
+pub(crate) use sink::{EventWriter, Sink, start};

@@ -88,12 +88,15 @@ impl App {
         let bus = Bus::local();
         let egress = EgressPolicy::default();
         let client = connector::client(egress.clone(), Duration::from_secs(1)).expect("a client");
+        let mut gateway_config = GatewayConfig::default();
+        gateway_config.usage.journal.folder = folder.path().join("journal");
         let gateway = Gateway::new(
-            GatewayConfig::default(),
+            gateway_config,
             store.clone(),
             Arc::clone(&vault),
             TokenCache::new(client, egress),
-        );
+        )
+        .expect("a journal");
         gateway.load().await.expect("loads");
         let follower = Arc::clone(&gateway);
         bus.on_change(move |change| {

@@ -1,7 +1,9 @@
 use apiverse_contract::latency::bucket_of;
 use apiverse_contract::usage::{StatusClass, UsageDimension};
-use apiverse_contract::{ApiId, OrganizationId};
-use apiverse_store::{SeriesRow, ServedFilter, Store, UsageFilter, UsageRow};
+use apiverse_contract::{ApiId, KeyId, OrganizationId};
+use apiverse_store::{
+    Ingested, SeriesRow, ServedFilter, Store, UsageEvent, UsageFilter, UsageMark, UsageRow,
+};
 
 use crate::samples::{after, api, audit, id, key, tenant, usage};
 
@@ -18,23 +20,155 @@ fn all(organization_id: OrganizationId) -> UsageFilter {
     }
 }
 
-pub async fn insert_is_idempotent(store: &Store) {
+/// Stores rows as from a journal of their own.
+async fn insert(store: &Store, rows: &[UsageRow]) {
+    let events: Vec<UsageEvent<'_>> = rows.iter().map(UsageRow::as_event).collect();
+    let mark = UsageMark {
+        journal: id(),
+        from: 0,
+        to: 1,
+    };
+    let stored = store.usage_ingest(&events, &[mark], 1).await;
+    assert_eq!(stored.expect("stores"), Ingested::Stored);
+}
+
+async fn count(store: &Store, organization_id: OrganizationId) -> i64 {
+    let filter = all(organization_id);
+    let steps = store.usage_series(&filter, 1_000_000 * MINUTE);
+    steps
+        .await
+        .expect("reads")
+        .iter()
+        .map(|step| step.calls)
+        .sum()
+}
+
+pub async fn events_are_stored_with_their_marks(store: &Store) {
     let (_, ada) = tenant(store, "ada").await;
-    // More rows than one PostgreSQL statement takes.
-    let rows: Vec<UsageRow> = (0..5_000)
+    let rows: Vec<UsageRow> = (0..10_000)
         .map(|n| usage(ada.id, n % 50, 200, 1_000))
         .collect();
-    assert_eq!(store.usage_insert(&rows).await.expect("inserts"), 5_000);
-    assert_eq!(store.usage_insert(&rows[..100]).await.expect("again"), 0);
-    let mut mixed = rows[..10].to_vec();
-    mixed.push(usage(ada.id, 1, 200, 1));
-    assert_eq!(store.usage_insert(&mixed).await.expect("inserts"), 1);
-    assert_eq!(store.usage_insert(&[]).await.expect("nothing"), 0);
-    let series = store
-        .usage_series(&all(ada.id), 1_000_000 * MINUTE)
+    let events: Vec<UsageEvent<'_>> = rows.iter().map(UsageRow::as_event).collect();
+    let (first, second) = (id(), id());
+    let mark = |journal, from, to| UsageMark { journal, from, to };
+    let ingest = async |events: &[UsageEvent<'_>], marks: &[UsageMark]| {
+        store.usage_ingest(events, marks, 5).await.expect("stores")
+    };
+    let positions = async || {
+        let positions = store.usage_positions(&[first, second]).await;
+        positions.expect("reads")
+    };
+    assert_eq!(positions().await, [(first, 0), (second, 0)]);
+
+    let marks = [mark(first, 0, 700), mark(second, 0, 64)];
+    assert_eq!(ingest(&events[..9_000], &marks).await, Ingested::Stored);
+    assert_eq!(count(store, ada.id).await, 9_000);
+    // The same again, as after a commit whose answer was lost.
+    let elsewhere = Ingested::Elsewhere(vec![(first, 700), (second, 64)]);
+    assert_eq!(ingest(&events[..9_000], &marks).await, elsewhere);
+    // One journal fits, the other does not: nothing is stored of either.
+    let marks = [mark(first, 700, 800), mark(second, 63, 100)];
+    assert_eq!(ingest(&events[9_000..], &marks).await, elsewhere);
+    assert_eq!(count(store, ada.id).await, 9_000);
+    assert_eq!(positions().await, [(first, 700), (second, 64)]);
+    let marks = [mark(first, 700, 800)];
+    assert_eq!(ingest(&events[9_000..], &marks).await, Ingested::Stored);
+    assert_eq!(count(store, ada.id).await, 10_000);
+    // Records that are no events move their journal alone.
+    assert_eq!(
+        ingest(&[], &[mark(first, 800, 900)]).await,
+        Ingested::Stored
+    );
+    assert_eq!(positions().await, [(first, 900), (second, 64)]);
+
+    store
+        .usage_forget_journals(&[second])
+        .await
+        .expect("forgets");
+    assert_eq!(positions().await, [(first, 900), (second, 0)]);
+    let before = async |at| {
+        store
+            .usage_forget_journals_before(at)
+            .await
+            .expect("forgets")
+    };
+    assert_eq!(before(5).await, 0);
+    assert_eq!(before(6).await, 1);
+}
+
+pub async fn every_field_comes_back(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let mut full = usage(ada.id, 1, 502, i64::MAX);
+    full.api_id = Some(ApiId(id()));
+    full.key_id = Some(KeyId(id()));
+    full.error_code = Some("upstream_unreachable".into());
+    full.request_id = "ä'\"\\\t\n".into();
+    full.path = "/%00/\u{10ffff}".into();
+    full.bytes_out = i64::MAX;
+    full.refused = true;
+    let mut empty = usage(ada.id, 0, 0, -1);
+    empty.upstream_us = None;
+    empty.request_id = String::new();
+    empty.path = String::new();
+    insert(store, &[empty.clone(), full.clone()]).await;
+    let calls = store
+        .usage_calls(&all(ada.id), None, 9)
         .await
         .expect("reads");
-    assert_eq!(series.iter().map(|step| step.calls).sum::<i64>(), 5_001);
+    let calls: Vec<UsageRow> = calls.into_iter().map(|call| call.usage).collect();
+    assert_eq!(calls, [full, empty]);
+}
+
+pub async fn old_calls_go(store: &Store) {
+    const DAY: i64 = 86_400;
+    let (_, ada) = tenant(store, "ada").await;
+    let (_, bob) = tenant(store, "bob").await;
+    let mut rows = Vec::new();
+    for organization in [ada.id, bob.id] {
+        // More than SQLite deletes at once, at one moment and at many.
+        rows.extend((0..6_000).map(|_| usage(organization, -9 * DAY, 200, 1)));
+        rows.extend((0..6_000).map(|n| usage(organization, -8 * DAY + n % 60, 200, 1)));
+        rows.extend((0..100).map(|n| usage(organization, n, 200, 1)));
+    }
+    insert(store, &rows).await;
+    let oldest = after(-3 * DAY).timestamp_micros();
+    assert!(store.usage_retain(oldest).await.expect("deletes") > 0);
+    assert_eq!(store.usage_retain(oldest).await.expect("deletes"), 0);
+    assert_eq!(count(store, ada.id).await, 100);
+    assert_eq!(count(store, bob.id).await, 100);
+    // A late event of a day that has gone is stored all the same.
+    insert(store, &[usage(ada.id, -8 * DAY, 200, 1)]).await;
+    assert_eq!(count(store, ada.id).await, 101);
+    store
+        .usage_prepare(after(0).timestamp_micros())
+        .await
+        .expect("prepares");
+    store
+        .usage_prepare(after(DAY).timestamp_micros())
+        .await
+        .expect("prepares");
+    insert(store, &[usage(ada.id, DAY, 200, 1)]).await;
+    assert_eq!(count(store, ada.id).await, 102);
+}
+
+/// Two nodes meet a new day at the same moment.
+pub async fn several_store_at_once(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let mut tasks = Vec::new();
+    for node in 0..4 {
+        let (store, organization) = (store.clone(), ada.id);
+        tasks.push(tokio::spawn(async move {
+            for batch in 0..5 {
+                let at = 86_400 * batch + node;
+                let rows: Vec<_> = (0..50).map(|_| usage(organization, at, 200, 1)).collect();
+                insert(&store, &rows).await;
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("stores");
+    }
+    assert_eq!(count(store, ada.id).await, 1_000);
 }
 
 pub async fn series_and_latency(store: &Store) {
@@ -56,7 +190,7 @@ pub async fn series_and_latency(store: &Store) {
         usage(ada.id, 70, 503, 70_000),
         refused,
     ];
-    store.usage_insert(&rows).await.expect("inserts");
+    insert(store, &rows).await;
     let first = rows[0].started_at_us / MINUTE * MINUTE;
     let second = rows[3].started_at_us / MINUTE * MINUTE;
     let series = store
@@ -131,7 +265,7 @@ pub async fn filters(store: &Store) {
         usage(ada.id, 20, 500, 1),
         usage(bob.id, 0, 404, 1),
     ];
-    store.usage_insert(&rows).await.expect("inserts");
+    insert(store, &rows).await;
     let count = async |filter: UsageFilter| {
         store
             .usage_calls(&filter, None, 100)
@@ -181,7 +315,7 @@ pub async fn calls_page_without_gaps(store: &Store) {
     let (_, ada) = tenant(store, "ada").await;
     // Several at the same microsecond: the id decides.
     let mut rows: Vec<UsageRow> = (0..25).map(|n| usage(ada.id, n / 5, 200, 1)).collect();
-    store.usage_insert(&rows).await.expect("inserts");
+    insert(store, &rows).await;
     rows.sort_by_key(|row| std::cmp::Reverse((row.started_at_us, row.id)));
     let mut seen = Vec::new();
     let mut before = None;
@@ -224,7 +358,7 @@ pub async fn rankings(store: &Store) {
         }
     }
     rows.push(usage(ada.id, 0, 401, 1));
-    store.usage_insert(&rows).await.expect("inserts");
+    insert(store, &rows).await;
 
     let top = store
         .usage_top(&all(ada.id), UsageDimension::Api, 2)
@@ -286,7 +420,7 @@ pub async fn served_calls_are_what_quotas_count(store: &Store) {
         usage(ada.id, 1, 500, 1),
         usage(bob.id, 1, 200, 1),
     ];
-    store.usage_insert(&rows).await.expect("inserts");
+    insert(store, &rows).await;
     let all = ServedFilter {
         organization_id: ada.id,
         api_id: None,

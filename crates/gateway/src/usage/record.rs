@@ -1,0 +1,303 @@
+//! An event as the journal holds it.
+//!
+//! Numbers are little-endian. Version 1: version, flags (1 byte each), status (2), lengths of
+//! method, error code (1 each), request id, path (2 each), id, organization (16 each), start,
+//! latency, bytes in, bytes out (8 each); then, as the flags say, API, key (16 each), time until
+//! the upstream answered (8); then the texts. A record of an older version is read by every later
+//! version, as it may lie in a journal while the program is replaced.
+
+use apiverse_contract::{ApiId, ErrorCode, KeyId, OrganizationId, UsageEventId};
+use apiverse_store::UsageEvent;
+use http::Method;
+use uuid::Uuid;
+
+const VERSION: u8 = 1;
+const FIXED: usize = 74;
+/// Longest path that is kept; the rest is cut off.
+const MAX_PATH: usize = 2048;
+/// The same for request ids and methods, which are bounded where they come from.
+const MAX_REQUEST_ID: usize = 256;
+const MAX_METHOD: usize = 64;
+
+const HAS_API: u8 = 1;
+const HAS_KEY: u8 = 2;
+const HAS_UPSTREAM: u8 = 4;
+const HAS_ERROR: u8 = 8;
+const REFUSED: u8 = 16;
+
+/// One call, as it is over.
+pub(crate) struct Event<'a> {
+    pub(crate) id: UsageEventId,
+    pub(crate) organization_id: OrganizationId,
+    pub(crate) api_id: Option<ApiId>,
+    pub(crate) key_id: Option<KeyId>,
+    pub(crate) request_id: &'a str,
+    /// Microseconds since 1970.
+    pub(crate) started_at_us: i64,
+    pub(crate) method: &'a Method,
+    /// Below the API, without the query.
+    pub(crate) path: &'a str,
+    pub(crate) status: u16,
+    pub(crate) error: Option<ErrorCode>,
+    pub(crate) latency_us: i64,
+    pub(crate) upstream_us: Option<i64>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) refused: bool,
+}
+
+/// An event that is about to be written: its texts are cut, its length is known.
+pub(crate) struct Record<'a> {
+    event: &'a Event<'a>,
+    method: &'a str,
+    error: &'a str,
+    request_id: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Record<'a> {
+    pub(crate) fn new(event: &'a Event<'a>) -> Self {
+        Self {
+            method: cut(event.method.as_str(), MAX_METHOD),
+            error: event.error.map_or("", ErrorCode::as_str),
+            request_id: cut(event.request_id, MAX_REQUEST_ID),
+            path: cut(event.path, MAX_PATH),
+            event,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let event = self.event;
+        let options = 16 * usize::from(event.api_id.is_some())
+            + 16 * usize::from(event.key_id.is_some())
+            + 8 * usize::from(event.upstream_us.is_some());
+        let texts = self.method.len() + self.error.len() + self.request_id.len() + self.path.len();
+        FIXED + options + texts
+    }
+
+    /// Writes the record into exactly [`Record::len`] bytes.
+    pub(crate) fn write(&self, to: &mut [u8]) {
+        let event = self.event;
+        let flags = flag(HAS_API, event.api_id.is_some())
+            | flag(HAS_KEY, event.key_id.is_some())
+            | flag(HAS_UPSTREAM, event.upstream_us.is_some())
+            | flag(HAS_ERROR, event.error.is_some())
+            | flag(REFUSED, event.refused);
+        let mut to = Cursor(to);
+        to.put([VERSION, flags]);
+        to.put(event.status.to_le_bytes());
+        // All are cut to less than their lengths can say.
+        to.put([self.method.len() as u8, self.error.len() as u8]);
+        to.put((self.request_id.len() as u16).to_le_bytes());
+        to.put((self.path.len() as u16).to_le_bytes());
+        to.put(*event.id.0.as_bytes());
+        to.put(*event.organization_id.0.as_bytes());
+        to.put(event.started_at_us.to_le_bytes());
+        to.put(event.latency_us.to_le_bytes());
+        to.put(event.bytes_in.to_le_bytes());
+        to.put(event.bytes_out.to_le_bytes());
+        if let Some(api) = event.api_id {
+            to.put(*api.0.as_bytes());
+        }
+        if let Some(key) = event.key_id {
+            to.put(*key.0.as_bytes());
+        }
+        if let Some(upstream_us) = event.upstream_us {
+            to.put(upstream_us.to_le_bytes());
+        }
+        to.put_text(self.method);
+        to.put_text(self.error);
+        to.put_text(self.request_id);
+        to.put_text(self.path);
+    }
+}
+
+/// Reads a record. `None`: it is none that this version understands.
+pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
+    let mut from = Reader(record);
+    let [version, flags] = from.take()?;
+    if version != VERSION {
+        return None;
+    }
+    let status = u16::from_le_bytes(from.take()?);
+    let [method_len, error_len] = from.take()?;
+    let request_id_len = u16::from_le_bytes(from.take()?);
+    let path_len = u16::from_le_bytes(from.take()?);
+    let id = UsageEventId(from.uuid()?);
+    let organization_id = OrganizationId(from.uuid()?);
+    let started_at_us = i64::from_le_bytes(from.take()?);
+    let latency_us = i64::from_le_bytes(from.take()?);
+    let bytes_in = u64::from_le_bytes(from.take()?);
+    let bytes_out = u64::from_le_bytes(from.take()?);
+    let has = |flag: u8| flags & flag != 0;
+    let api_id = match has(HAS_API) {
+        true => Some(ApiId(from.uuid()?)),
+        false => None,
+    };
+    let key_id = match has(HAS_KEY) {
+        true => Some(KeyId(from.uuid()?)),
+        false => None,
+    };
+    let upstream_us = match has(HAS_UPSTREAM) {
+        true => Some(i64::from_le_bytes(from.take()?)),
+        false => None,
+    };
+    let method = from.text(method_len.into())?;
+    let error = from.text(error_len.into())?;
+    let request_id = from.text(request_id_len.into())?;
+    let path = from.text(path_len.into())?;
+    let stored = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    from.0.is_empty().then_some(UsageEvent {
+        id,
+        organization_id,
+        api_id,
+        key_id,
+        request_id,
+        started_at_us,
+        method,
+        path,
+        status: status.into(),
+        error_code: has(HAS_ERROR).then_some(error),
+        latency_us,
+        upstream_us,
+        bytes_in: stored(bytes_in),
+        bytes_out: stored(bytes_out),
+        refused: has(REFUSED),
+    })
+}
+
+fn flag(flag: u8, is_set: bool) -> u8 {
+    if is_set { flag } else { 0 }
+}
+
+/// At most `max` bytes of `text`, ending between characters.
+fn cut(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}
+
+/// Where the next bytes go. There is always room: the length was asked for before.
+struct Cursor<'a>(&'a mut [u8]);
+
+impl Cursor<'_> {
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some((first, rest)) = std::mem::take(&mut self.0).split_first_chunk_mut() {
+            *first = bytes;
+            self.0 = rest;
+        }
+    }
+
+    fn put_text(&mut self, text: &str) {
+        if let Some((first, rest)) = std::mem::take(&mut self.0).split_at_mut_checked(text.len()) {
+            first.copy_from_slice(text.as_bytes());
+            self.0 = rest;
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn uuid(&mut self) -> Option<Uuid> {
+        self.take().map(Uuid::from_bytes)
+    }
+
+    fn text(&mut self, len: usize) -> Option<&'a str> {
+        let (first, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        std::str::from_utf8(first).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(event: &Event<'_>) -> Vec<u8> {
+        let record = Record::new(event);
+        let mut bytes = vec![0xff; record.len()];
+        record.write(&mut bytes);
+        bytes
+    }
+
+    fn event<'a>(request_id: &'a str, path: &'a str, method: &'a Method) -> Event<'a> {
+        Event {
+            id: UsageEventId(Uuid::from_u128(1)),
+            organization_id: OrganizationId(Uuid::from_u128(2)),
+            api_id: None,
+            key_id: None,
+            request_id,
+            started_at_us: -5,
+            method,
+            path,
+            status: 502,
+            error: Some(ErrorCode::UpstreamUnreachable),
+            latency_us: i64::MAX,
+            upstream_us: None,
+            bytes_in: u64::MAX,
+            bytes_out: 2,
+            refused: true,
+        }
+    }
+
+    #[test]
+    fn an_event_comes_back() {
+        let mut whole = event("r-1", "/ä", &Method::DELETE);
+        for optional in [false, true] {
+            if optional {
+                whole.api_id = Some(ApiId(Uuid::from_u128(3)));
+                whole.key_id = Some(KeyId(Uuid::from_u128(4)));
+                whole.upstream_us = Some(-1);
+                whole.error = None;
+                whole.refused = false;
+            }
+            let bytes = written(&whole);
+            let back = decode(&bytes).unwrap();
+            assert_eq!(back.id, whole.id);
+            assert_eq!(back.organization_id, whole.organization_id);
+            assert_eq!((back.api_id, back.key_id), (whole.api_id, whole.key_id));
+            assert_eq!((back.request_id, back.path), ("r-1", "/ä"));
+            assert_eq!((back.method, back.status), ("DELETE", 502));
+            assert_eq!(back.error_code, whole.error.map(ErrorCode::as_str));
+            assert_eq!(back.started_at_us, -5);
+            assert_eq!(back.latency_us, i64::MAX);
+            assert_eq!(back.upstream_us, whole.upstream_us);
+            assert_eq!((back.bytes_in, back.bytes_out), (i64::MAX, 2));
+            assert_eq!(back.refused, whole.refused);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let long = "ä".repeat(40_000);
+        let method = Method::from_bytes("X".repeat(300).as_bytes()).unwrap();
+        let bytes = written(&event(&long, &long, &method));
+        let back = decode(&bytes).unwrap();
+        assert_eq!(back.path, "ä".repeat(MAX_PATH / 2));
+        assert_eq!(back.request_id, "ä".repeat(MAX_REQUEST_ID / 2));
+        assert_eq!(back.method, "X".repeat(MAX_METHOD));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_safe(mut bytes in prop::collection::vec(any::<u8>(), 0..400), ours in any::<bool>()) {
+            if let (true, Some(first)) = (ours, bytes.first_mut()) {
+                *first = VERSION;
+            }
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn a_cut_record_is_none(keep in any::<prop::sample::Index>()) {
+            let bytes = written(&event("r-1", "/path", &Method::GET));
+            prop_assert_eq!(decode(&bytes[..keep.index(bytes.len())]), None);
+        }
+    }
+}
