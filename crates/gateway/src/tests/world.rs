@@ -51,7 +51,7 @@ pub(super) struct World {
     pub(super) organization: OrganizationId,
     /// The text of a key that may do everything.
     pub(super) key: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What may differ from the defaults.
@@ -128,7 +128,7 @@ impl World {
             edge: Some(edge),
             organization,
             key: String::new(),
-            _folder: folder,
+            folder,
         };
         world.key = world.add_key(organization, |_| {}).await.1;
         world
@@ -136,7 +136,7 @@ impl World {
 
     /// Another process on the same database, in the place of this one.
     pub(super) async fn restart(&mut self, mut setup: Setup) {
-        setup.gateway.usage.journal.folder = self._folder.path().join("journal");
+        setup.gateway.usage.journal.folder = self.folder.path().join("journal");
         let (gateway, edge) = start(setup, &self.store, &self.vault).await;
         self.addr = edge.local_addr();
         self.gateway = gateway;
@@ -299,8 +299,7 @@ impl World {
 async fn start(setup: Setup, store: &Store, vault: &Arc<Vault>) -> (Arc<Gateway>, RunningEdge) {
     let client = apiverse_connectors::http::client(setup.gateway.egress.clone(), PATIENCE).unwrap();
     let tokens = TokenCache::new(client, setup.gateway.egress.clone());
-    let gateway =
-        Gateway::new(setup.gateway, store.clone(), Arc::clone(vault), tokens).unwrap();
+    let gateway = Gateway::new(setup.gateway, store.clone(), Arc::clone(vault), tokens).unwrap();
     gateway.load().await.unwrap();
     let runtime = tokio::runtime::Handle::current();
     let edge = Edge::start(setup.edge, Arc::clone(&gateway), |_| setup.control, runtime).unwrap();
