@@ -96,7 +96,7 @@ def main() -> int:
 
     for path in sorted(root.glob("**/*.rs")):
         relative = path.relative_to(root).as_posix()
-        if relative.startswith(("target/", "node_modules/", *ENVIRONMENT_IN)) or "/tests/" in relative:
+        if relative.startswith(("target/", "node_modules/", *ENVIRONMENT_IN)) or "/tests/" in relative or "/benches/" in relative:
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if ENVIRONMENT.search(line) and not line.lstrip().startswith("//"):
