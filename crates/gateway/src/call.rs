@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use apiverse_contract::{ErrorCode, KeyId, OrganizationId, UsageEventId};
+use apiverse_store::ExplanationRow;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
 use crate::body::RequestProgress;
 use crate::limits::Grant;
+use crate::explain::{Notes, explanation};
 use crate::peer::Peer;
 use crate::snapshot::ApiRecord;
 use crate::usage::Event;
@@ -43,6 +45,7 @@ pub(crate) struct CallRecord {
     pub(crate) progress: Option<Rc<RequestProgress>>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
+    pub(crate) notes: Notes,
     /// It is recorded, or another record is made for the same call.
     is_settled: bool,
 }
@@ -76,6 +79,7 @@ impl CallRecord {
             progress: None,
             bytes_in: 0,
             bytes_out: 0,
+            notes: Notes::default(),
             is_settled: false,
         })
     }
@@ -83,6 +87,11 @@ impl CallRecord {
     /// Lets go of the record: the call begins anew elsewhere.
     pub(crate) fn discard(mut self: Box<Self>) {
         self.is_settled = true;
+    }
+
+    /// Microseconds since the call began.
+    pub(crate) fn since_us(&self) -> u32 {
+        u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX)
     }
 
     /// The path below the API, without the query.
@@ -118,6 +127,19 @@ impl CallRecord {
             .progress
             .as_ref()
             .map_or(0, |progress| progress.bytes.get());
+        if self
+            .worker
+            .explain_budget
+            .allows(self.started_at_us, self.status, self.error)
+        {
+            let total_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+            self.worker.gateway.explained.offer(ExplanationRow {
+                organization_id,
+                request_id: self.request_id.to_str().unwrap_or_default().to_owned(),
+                started_at_us: self.started_at_us,
+                document: explanation(self, total_us),
+            });
+        }
         let started_ms = u64::try_from(self.started_at_us / 1000).unwrap_or(0);
         self.worker.record(Event {
             id: UsageEventId::from_parts(started_ms, rand::random()),

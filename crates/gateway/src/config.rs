@@ -51,6 +51,8 @@ pub struct GatewayConfig {
     pub tracked_callers: usize,
     /// What becomes of usage events.
     pub usage: UsageConfig,
+    /// How long explanations of calls are kept.
+    pub explanations_kept: Duration,
     /// How often the snapshot is compared with the database, in case an announcement was missed.
     pub watch_interval: Duration,
 }
@@ -116,6 +118,7 @@ impl Default for GatewayConfig {
             legacy_limit_headers: false,
             tracked_callers: 100_000,
             usage: UsageConfig::default(),
+            explanations_kept: Duration::from_secs(72 * 3600),
             watch_interval: Duration::from_secs(3),
         }
     }

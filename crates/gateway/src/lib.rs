@@ -8,6 +8,7 @@ mod call;
 mod check;
 mod config;
 pub mod edge;
+mod explain;
 mod keys;
 mod limits;
 mod local;
@@ -53,6 +54,7 @@ pub struct Gateway {
     /// For the counts that quotas begin with.
     pub(crate) store: Store,
     pub(crate) usage: usage::Sink,
+    pub(crate) explained: explain::Explained,
     pub(crate) meters: Arc<Meters>,
     /// For the keyed hashes of verified keys; another one in every process.
     pub(crate) hash_key: [u8; 32],
@@ -89,6 +91,8 @@ impl Gateway {
             Arc::clone(&meters),
             Handle::current(),
         )?;
+        let explained =
+            explain::start(store.clone(), Arc::clone(&meters), config.explanations_kept);
         let loader = Loader::new(
             store.clone(),
             Arc::clone(&vault),
@@ -107,6 +111,7 @@ impl Gateway {
             ),
             store,
             usage,
+            explained,
             meters,
             hash_key: rand::random(),
             checked: Mutex::new(VerifiedKeys::new(verified_keys)),

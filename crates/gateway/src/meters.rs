@@ -64,6 +64,7 @@ pub(crate) struct Meters {
     pub(crate) usage_journal: Gauge,
     pub(crate) usage_written: Counter,
     pub(crate) usage_dropped: Counter,
+    pub(crate) explained_dropped: Counter,
     pub(crate) apis: Gauge,
     pub(crate) keys: Gauge,
     pub(crate) connections: Gauge,
@@ -124,6 +125,10 @@ impl Meters {
             "apiverse_gateway_limit_callers",
             "Keys and addresses that have limits counted for them"
         );
+        metrics::describe_counter!(
+            "apiverse_explanations_dropped_total",
+            "Explanations of calls that could not be kept"
+        );
         Self {
             unattributed: ApiMeters::default(),
             key_hit: counter!(KEYS, "result" => "hit"),
@@ -135,6 +140,7 @@ impl Meters {
             usage_journal: gauge!("apiverse_usage_journal_bytes"),
             usage_written: counter!("apiverse_usage_written_total"),
             usage_dropped: counter!("apiverse_usage_dropped_total"),
+            explained_dropped: counter!("apiverse_explanations_dropped_total"),
             apis: gauge!(ENTRIES, "kind" => "apis"),
             keys: gauge!(ENTRIES, "kind" => "keys"),
             connections: gauge!("apiverse_gateway_connections"),

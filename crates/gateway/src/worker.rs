@@ -12,6 +12,7 @@ use crate::activity::Activities;
 use crate::buffers::Buffers;
 use crate::call::unix_micros;
 use crate::edge::Links;
+use crate::explain::Budget;
 use crate::keys::VerifiedKeys;
 use crate::limits::ReadySets;
 use crate::timer::Timer;
@@ -30,6 +31,7 @@ pub(crate) struct Worker {
     pub(crate) links: Links,
     pub(crate) buffers: Buffers,
     date: RefCell<Date>,
+    pub(crate) explain_budget: Budget,
     pub(crate) verified: RefCell<VerifiedKeys>,
     pub(crate) limits: ReadySets,
     /// Connections and tunnels.
@@ -69,6 +71,7 @@ impl Worker {
             buffers: Buffers::default(),
             date: RefCell::default(),
             limits: ReadySets::default(),
+            explain_budget: Budget::default(),
             timer,
             pool,
             activities: Activities::default(),

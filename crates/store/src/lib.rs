@@ -6,6 +6,7 @@ mod apis;
 mod audit;
 mod connect;
 mod error;
+mod explanations;
 mod gateway;
 mod keys;
 mod limits;
@@ -21,6 +22,7 @@ mod usage_sqlite;
 
 pub use connect::ConnectOptions;
 pub use error::{Conflict, StoreError};
+pub use explanations::ExplanationRow;
 pub use gateway::{Fingerprint, GatewayApi, GatewayKey, GatewayOrganization};
 pub use limits::{PolicyRow, PolicyTarget, RouteRow};
 pub use notify::{Heard, Listener};

@@ -91,6 +91,7 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<A
         })?
     };
     authorize(&identified, &parts.method)?;
+    record.notes.admitted_us = Some(record.since_us());
     let trusted = &worker.gateway.config.trusted_proxies;
     let address = |peer: &Peer| peer.client_address(&parts.headers, trusted);
     if let Some((set, caller)) = limit(record, &identified, address) {
@@ -113,9 +114,13 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<A
     let outbound = assemble(record, parts, body, path, &api, token.as_ref())?;
     let deadline = worker.timer.deadline();
     record.refused = false;
-    let asked = Instant::now();
-    let Answer { response, lease } = exchange(&worker, &api, target, outbound, &deadline).await?;
-    record.upstream_us = Some(i64::try_from(asked.elapsed().as_micros()).unwrap_or(i64::MAX));
+    let asked_us = record.since_us();
+    record.notes.prepared_us = Some(asked_us);
+    let exchanged = exchange(&worker, &api, target, outbound, &deadline, record).await;
+    let Answer { response, lease } = exchanged?;
+    let answered_us = record.since_us();
+    record.notes.answered(answered_us);
+    record.upstream_us = Some(i64::from(answered_us - asked_us));
     if let (Some(token), StatusCode::UNAUTHORIZED) = (&token, response.status()) {
         forget_token(&worker, &api, token);
     }

@@ -22,7 +22,7 @@ pub(crate) use direct::write_address;
 pub(crate) use forward::{bearer_value, forget_token, note_refusal, serve};
 pub(crate) use identify::identify;
 pub(crate) use limit::limit;
-pub(crate) use locate::{is_proxied, locate};
+pub(crate) use locate::{Located, is_proxied, locate};
 pub(crate) use outbound::MAX_PASSES;
 pub(crate) use refusal::{Refusal, X_REQUEST_ID, problem};
 pub(crate) use trace::{is_request_id, new_request_id, next_traceparent, request_id};

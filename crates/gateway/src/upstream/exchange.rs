@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use super::connect::{ConnectError, Connected, Purpose, connect};
 use super::pool::{Http1, Http2, Lease};
 use crate::body::{RequestBody, RequestProgress};
+use crate::call::CallRecord;
 use crate::snapshot::{ApiRecord, Target};
 use crate::timer::Deadline;
 use crate::worker::Worker;
@@ -104,15 +105,22 @@ pub(crate) async fn exchange(
     target: &Target,
     mut outbound: Outbound,
     deadline: &Deadline,
+    record: &mut CallRecord,
 ) -> Result<Answer, ExchangeError> {
     let mut may_reuse = outbound.upgrade.is_none();
     loop {
         let (connection, reused) = match may_reuse.then(|| reusable(worker, target)).flatten() {
             Some(connection) => {
                 worker.gateway.meters.upstream_reused.increment(1);
+                record.notes.begin_try(record.since_us(), true);
                 (connection, true)
             }
-            None => (open(worker, api, target, &outbound).await?, false),
+            None => {
+                record.notes.begin_try(record.since_us(), false);
+                let opened = open(worker, api, target, &outbound).await?;
+                record.notes.connected(record.since_us());
+                (opened, false)
+            }
         };
         let sent = match connection {
             Connected::Http1(connection) => {

@@ -5,6 +5,7 @@
 mod accounts;
 mod apis;
 mod database;
+mod explanations;
 mod keys;
 mod limits;
 mod notify;
@@ -46,6 +47,7 @@ conformance![
     apis::update_and_delete_stay_inside_the_organization,
     apis::search_takes_wildcards_literally,
     apis::changes_move_the_fingerprint,
+    explanations::explanations_are_kept_for_a_while,
     keys::keys_insert_get_list,
     keys::update_and_revoke,
     keys::touch_moves_forward_only,

@@ -5,7 +5,6 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use apiverse_contract::ErrorCode;
 use http::{Method, Response};
@@ -13,7 +12,7 @@ use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::{self, push_length, write_status};
-use super::exchange::{Exchange, Failed, Limits, Passed, since};
+use super::exchange::{Exchange, Failed, Limits, Passed};
 use super::link::Link;
 use super::prepare::{Forward, Prepared, prepare, push_field};
 use super::request::{BadHead, Framing, Read, read, slots};
@@ -264,7 +263,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
         let rest = self.take_body(framing, &progress);
         // Until the upstream has been reached.
         record.refused = false;
-        let asked = Instant::now();
+        let asked_us = record.since_us();
+        record.notes.prepared_us = Some(asked_us);
         let limits = Limits {
             first_byte: api.limits.first_byte,
             idle: api.limits.idle,
@@ -275,20 +275,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
         let mut may_reuse = true;
         let mut buffer = worker.buffers.take();
         loop {
+            // The clock is read again for a second try only.
+            let began_us = if may_reuse {
+                asked_us
+            } else {
+                record.since_us()
+            };
             let link = match may_reuse
                 .then(|| worker.links.take(&target.origin))
                 .flatten()
             {
                 Some(link) => {
                     worker.gateway.meters.upstream_reused.increment(1);
+                    record.notes.begin_try(began_us, true);
                     link
                 }
                 None => {
+                    record.notes.begin_try(began_us, false);
                     let config = &worker.gateway.config;
                     let dialed = dial(&target.origin, config, api.limits.connect);
                     match self.unless_gone(dialed, api.limits.connect).await {
                         Ok(io) => {
                             worker.gateway.meters.upstream_opened.increment(1);
+                            record.notes.connected(record.since_us());
                             Link::new(io)
                         }
                         Err(error) => {
@@ -339,7 +348,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
                 };
                 match head {
                     Ok(head) => {
-                        record.upstream_us = Some(since(asked));
+                        let answered_us = record.since_us();
+                        record.notes.answered(answered_us);
+                        record.upstream_us = Some(i64::from(answered_us - asked_us));
                         record.status = head.status;
                         if let (Some(token), 401) = (&token, head.status) {
                             phases::forget_token(&worker, &api, token);

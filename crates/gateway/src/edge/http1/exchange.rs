@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use apiverse_contract::ErrorCode;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -466,9 +466,4 @@ impl From<BadAnswer> for ExchangeError {
             BadAnswer::UnaskedUpgrade => Self::UnaskedUpgrade,
         }
     }
-}
-
-/// When the upstream was asked, for the record.
-pub(super) fn since(asked: Instant) -> i64 {
-    i64::try_from(asked.elapsed().as_micros()).unwrap_or(i64::MAX)
 }

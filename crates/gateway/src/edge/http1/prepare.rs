@@ -95,6 +95,7 @@ pub(super) fn prepare(
     if let Err(refusal) = phases::authorize(&identified, &record.method) {
         return Prepared::Refuse { record, refusal };
     }
+    record.notes.admitted_us = Some(record.since_us());
     let api = Arc::clone(&identified.api);
     let by_query = identified.by_query;
     let Some(target) = &api.target else {

@@ -1,0 +1,208 @@
+//! From a call's record to the document that explains it.
+
+use apiverse_contract::explain::{AttemptTrace, Explanation, Named, PhaseOutcome, PhaseTrace};
+use apiverse_contract::{ApiId, ErrorCode, KeyId};
+use chrono::DateTime;
+
+use super::Try;
+use crate::call::CallRecord;
+use crate::snapshot::{ApiRecord, KeyRecord};
+
+/// The phases as documents name them, in the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Identify,
+    Authorize,
+    Limit,
+    Direct,
+    Forward,
+    Inbound,
+}
+
+impl Phase {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Identify => "identify",
+            Self::Authorize => "authorize",
+            Self::Limit => "limit",
+            Self::Direct => "direct",
+            Self::Forward => "forward",
+            Self::Inbound => "inbound",
+        }
+    }
+
+    /// Where a call ends with `code`; `reached`: the upstream's answer had begun.
+    pub(super) const fn of_code(code: ErrorCode, reached: bool) -> Self {
+        match code {
+            ErrorCode::MissingApiKey
+            | ErrorCode::InvalidApiKey
+            | ErrorCode::ExpiredApiKey
+            | ErrorCode::IpNotAllowed
+            | ErrorCode::ApiNotFound
+            | ErrorCode::TooManyAttempts => Self::Identify,
+            ErrorCode::KeyNotAllowed | ErrorCode::ApiDisabled => Self::Authorize,
+            ErrorCode::RateLimited | ErrorCode::QuotaExceeded => Self::Limit,
+            ErrorCode::InvalidPath | ErrorCode::UpstreamAuthFailed => Self::Direct,
+            _ if reached => Self::Inbound,
+            _ => Self::Forward,
+        }
+    }
+}
+
+/// What one phase took, as it is known.
+struct Step {
+    phase: Phase,
+    until_us: Option<u32>,
+    detail: Option<String>,
+}
+
+/// The document of a call that is over after `total_us`.
+pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
+    let notes = &record.notes;
+    let snapshot = record.worker.gateway.loader.current();
+    let key = record.key_id.and_then(|id| snapshot.key(id));
+    let reached = notes.answered_us.is_some();
+    let ended = record
+        .error
+        .map(|code| (Phase::of_code(code, reached), code));
+    let steps = [
+        Step {
+            phase: Phase::Identify,
+            until_us: notes.admitted_us,
+            detail: key.map(|key| format!("key {}", key_name(key))),
+        },
+        Step {
+            phase: Phase::Authorize,
+            until_us: notes.admitted_us,
+            detail: record.api.as_ref().map(|api| format!("api {}", api.slug)),
+        },
+        Step {
+            phase: Phase::Limit,
+            until_us: notes.limited_us,
+            detail: None,
+        },
+        Step {
+            phase: Phase::Direct,
+            until_us: notes.prepared_us,
+            detail: record.api.as_ref().and_then(|api| origin(api)),
+        },
+        Step {
+            phase: Phase::Forward,
+            until_us: notes.answered_us,
+            detail: reached.then(|| format!("status {}", record.status)),
+        },
+        Step {
+            phase: Phase::Inbound,
+            until_us: reached.then_some(total_us),
+            detail: reached.then(|| format!("{} bytes of body passed on", record.bytes_out)),
+        },
+    ];
+    let route = record.api.as_ref().and_then(|api| {
+        let route = api.routes.find(record.method.as_str(), record.path())?;
+        Some(Named {
+            id: route.id,
+            name: route.name.to_string(),
+        })
+    });
+    Explanation {
+        request_id: record.request_id.to_str().ok().map(str::to_owned),
+        started_at: DateTime::from_timestamp_micros(record.started_at_us).unwrap_or_default(),
+        method: record.method.as_str().to_owned(),
+        // Without the query: it is where callers put what nobody should keep.
+        path: record.target.path().to_owned(),
+        api: record.api.as_ref().map(|api| named_api(api)),
+        route,
+        key: key.map(|key| named_key(key)),
+        status: Some(record.status),
+        code: record.error,
+        phases: phases(steps, ended, total_us),
+        limits: Vec::new(),
+        attempts: attempts(record, total_us),
+    }
+}
+
+pub(super) fn named_api(api: &ApiRecord) -> Named<ApiId> {
+    Named {
+        id: api.id,
+        name: api.slug.to_string(),
+    }
+}
+
+pub(super) fn named_key(key: &KeyRecord) -> Named<KeyId> {
+    Named {
+        id: key.id,
+        name: key_name(key),
+    }
+}
+
+/// What may be shown of a key: the beginning that it is found by.
+fn key_name(key: &KeyRecord) -> String {
+    String::from_utf8_lossy(&key.current.prefix).into_owned()
+}
+
+/// Scheme, host and port of the upstream.
+pub(super) fn origin(api: &ApiRecord) -> Option<String> {
+    let target = api.target.as_ref()?;
+    let origin = &target.origin;
+    let scheme = if origin.tls { "https" } else { "http" };
+    Some(format!("{scheme}://{}:{}", origin.host, origin.port))
+}
+
+fn phases(steps: [Step; 6], ended: Option<(Phase, ErrorCode)>, total_us: u32) -> Vec<PhaseTrace> {
+    let mut at_us = 0;
+    let mut is_over = false;
+    let mut all = Vec::with_capacity(steps.len());
+    for step in steps {
+        let refusal = ended.filter(|(phase, _)| *phase == step.phase);
+        let outcome = match refusal {
+            _ if is_over => PhaseOutcome::Skipped,
+            Some(_) => PhaseOutcome::Refused,
+            None if step.until_us.is_none() => PhaseOutcome::Skipped,
+            None => PhaseOutcome::Passed,
+        };
+        let until_us = match outcome {
+            PhaseOutcome::Passed => step.until_us.unwrap_or(at_us).max(at_us),
+            PhaseOutcome::Refused => total_us.max(at_us),
+            PhaseOutcome::Skipped => at_us,
+        };
+        all.push(PhaseTrace {
+            name: step.phase.name().to_owned(),
+            outcome,
+            began_us: u64::from(at_us),
+            took_us: u64::from(until_us - at_us),
+            code: refusal.map(|(_, code)| code),
+            detail: step.detail.filter(|_| outcome != PhaseOutcome::Skipped),
+        });
+        at_us = until_us;
+        is_over |= refusal.is_some();
+    }
+    all
+}
+
+fn attempts(record: &CallRecord, total_us: u32) -> Vec<AttemptTrace> {
+    let Some(origin) = record.api.as_ref().and_then(|api| origin(api)) else {
+        return Vec::new();
+    };
+    let tries: Vec<&Try> = record.notes.tries.iter().flatten().collect();
+    let last = tries.len().saturating_sub(1);
+    let after = |one: &Try, at_us: u32| u64::from(at_us.saturating_sub(one.began_us));
+    tries
+        .into_iter()
+        .enumerate()
+        .map(|(number, one)| AttemptTrace {
+            origin: origin.clone(),
+            began_us: u64::from(one.began_us),
+            reused: one.reused,
+            connect_us: one.connected_us.map(|at_us| after(one, at_us)),
+            first_byte_us: one.answered_us.map(|at_us| after(one, at_us)),
+            total_us: (number == last).then(|| after(one, total_us)),
+            status: one.answered_us.map(|_| record.status),
+            // A try that was followed by another found its connection closed.
+            error: if number == last {
+                record.error
+            } else {
+                Some(ErrorCode::UpstreamUnreachable)
+            },
+        })
+        .collect()
+}

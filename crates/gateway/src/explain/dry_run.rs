@@ -1,0 +1,280 @@
+//! A call that is only asked about: the same phases, nothing sent, nothing counted.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use apiverse_contract::explain::{ExplainRequest, Explanation, Named, PhaseOutcome, PhaseTrace};
+use apiverse_contract::{ErrorCode, OrganizationId};
+use chrono::DateTime;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::build::{Phase, named_api, named_key, origin};
+use crate::Gateway;
+use crate::keys::{self, Candidate, Identifier, IdentifyError, VerifiedKeys};
+use crate::phases;
+use crate::snapshot::{ApiRecord, AuthPlan, KeyRecord, Snapshot};
+
+/// The phases so far.
+struct Course {
+    began: Instant,
+    at_us: u64,
+    phases: Vec<PhaseTrace>,
+}
+
+impl Course {
+    fn end(&mut self, phase: Phase, code: Option<ErrorCode>, detail: Option<String>) {
+        let now_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let outcome = match code {
+            Some(_) => PhaseOutcome::Refused,
+            None => PhaseOutcome::Passed,
+        };
+        self.phases.push(PhaseTrace {
+            name: phase.name().to_owned(),
+            outcome,
+            began_us: self.at_us,
+            took_us: now_us.saturating_sub(self.at_us),
+            code,
+            detail,
+        });
+        self.at_us = now_us;
+    }
+
+    fn skip(&mut self, phase: Phase, why: &str) {
+        self.phases.push(PhaseTrace {
+            name: phase.name().to_owned(),
+            outcome: PhaseOutcome::Skipped,
+            began_us: self.at_us,
+            took_us: 0,
+            code: None,
+            detail: Some(why.to_owned()),
+        });
+    }
+}
+
+impl Gateway {
+    /// What would happen to a call of `organization`'s, as of `now_us` (microseconds since 1970).
+    /// `asker` is where the call comes from when the question does not say. The question is
+    /// taken as valid; APIs and keys of others are unknown here, as they are to a call.
+    #[must_use]
+    pub fn explain(
+        &self,
+        organization: OrganizationId,
+        ask: &ExplainRequest,
+        asker: IpAddr,
+        now_us: i64,
+    ) -> Explanation {
+        let snapshot = self.loader.current();
+        let mut answer = Explanation {
+            request_id: None,
+            started_at: DateTime::from_timestamp_micros(now_us).unwrap_or_default(),
+            method: ask.method.clone().unwrap_or_else(|| "GET".to_owned()),
+            path: ask.path.split('?').next().unwrap_or_default().to_owned(),
+            api: None,
+            route: None,
+            key: None,
+            status: None,
+            code: None,
+            phases: Vec::new(),
+            limits: Vec::new(),
+            attempts: Vec::new(),
+        };
+        let mut course = Course {
+            began: Instant::now(),
+            at_us: 0,
+            phases: Vec::new(),
+        };
+        let ended = self.run(
+            &snapshot,
+            organization,
+            ask,
+            asker,
+            now_us,
+            &mut answer,
+            &mut course,
+        );
+        answer.phases = course.phases;
+        if let Err(code) = ended {
+            answer.code = Some(code);
+            answer.status = Some(code.status());
+        }
+        answer
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one question and its answer"
+    )]
+    fn run(
+        &self,
+        snapshot: &Snapshot,
+        organization: OrganizationId,
+        ask: &ExplainRequest,
+        asker: IpAddr,
+        now_us: i64,
+        answer: &mut Explanation,
+        course: &mut Course,
+    ) -> Result<(), ErrorCode> {
+        let refuse = |course: &mut Course, phase, code, why: &str| {
+            course.end(phase, Some(code), Some(why.to_owned()));
+            Err(code)
+        };
+        let method = Method::from_bytes(answer.method.as_bytes())
+            .map_err(|_| ErrorCode::MethodNotAllowed)?;
+        let target: PathAndQuery = ask.path.parse().map_err(|_| ErrorCode::InvalidPath)?;
+        let Some(located) = phases::locate(&target) else {
+            return refuse(
+                course,
+                Phase::Identify,
+                ErrorCode::ApiNotFound,
+                "not below /proxy",
+            );
+        };
+
+        let api = snapshot.api(organization, located.selector).cloned();
+        let key = match self.who(snapshot, organization, ask, located.query, now_us) {
+            Ok(key) => key,
+            Err(code) => return refuse(course, Phase::Identify, code, "no key that may call"),
+        };
+        answer.key = Some(named_key(&key));
+        if key.is_tied_to_networks() && !key.allows_address(ask.address.unwrap_or(asker)) {
+            let address = ask.address.unwrap_or(asker);
+            let why = format!("the key is not accepted from {address}");
+            return refuse(course, Phase::Identify, ErrorCode::IpNotAllowed, &why);
+        }
+        let Some(api) = api else {
+            let why = "the organization has no API of this name";
+            return refuse(course, Phase::Identify, ErrorCode::ApiNotFound, why);
+        };
+        answer.api = Some(named_api(&api));
+        answer.route = api
+            .routes
+            .find(method.as_str(), located.rest)
+            .map(|route| Named {
+                id: route.id,
+                name: route.name.to_string(),
+            });
+        let key_name = answer.key.as_ref().map(|key| format!("key {}", key.name));
+        course.end(Phase::Identify, None, key_name);
+
+        let refused = if !key.allows_api(api.id) {
+            Some((ErrorCode::KeyNotAllowed, "the key is not for this API"))
+        } else if !key.allows_method(&method) {
+            Some((ErrorCode::KeyNotAllowed, "the key is not for this method"))
+        } else if !api.is_active {
+            Some((ErrorCode::ApiDisabled, "the API is switched off"))
+        } else {
+            None
+        };
+        if let Some((code, why)) = refused {
+            return refuse(course, Phase::Authorize, code, why);
+        }
+        course.end(Phase::Authorize, None, Some(format!("api {}", api.slug)));
+
+        self.address(&api, &located, ask, course)?;
+        course.skip(
+            Phase::Forward,
+            "a call that is only asked about reaches no upstream",
+        );
+        course.skip(Phase::Inbound, "there is no answer");
+        Ok(())
+    }
+
+    /// Whose call it would be.
+    fn who(
+        &self,
+        snapshot: &Snapshot,
+        organization: OrganizationId,
+        ask: &ExplainRequest,
+        query: Option<&str>,
+        now_us: i64,
+    ) -> Result<Arc<KeyRecord>, ErrorCode> {
+        if let Some(id) = ask.key_id {
+            let key = snapshot
+                .key(id)
+                .filter(|key| key.organization_id == organization)
+                .ok_or(ErrorCode::InvalidApiKey)?;
+            return match key.expires_at_us {
+                Some(at_us) if at_us <= now_us => Err(ErrorCode::ExpiredApiKey),
+                _ => Ok(Arc::clone(key)),
+            };
+        }
+        let headers = headers(ask);
+        let text = match (&ask.key, keys::from_headers(&headers)) {
+            (Some(text), _) => text.as_bytes(),
+            (None, Candidate::Text(text)) => text,
+            (None, Candidate::Ambiguous) => return Err(ErrorCode::InvalidApiKey),
+            (None, Candidate::None) => match keys::from_query(query) {
+                Candidate::Text(text) => text,
+                Candidate::None | Candidate::Ambiguous => return Err(ErrorCode::MissingApiKey),
+            },
+        };
+        let identifier = Identifier {
+            snapshot,
+            vault: &self.vault,
+            meters: &self.meters,
+            hash_key: &self.hash_key,
+            now_us,
+        };
+        let mut verified = VerifiedKeys::new(1);
+        match identifier.identify(text, &mut verified) {
+            Ok(key) if key.organization_id == organization => Ok(key),
+            Err(IdentifyError::Expired {
+                organization: whose,
+                ..
+            }) if whose == organization => Err(ErrorCode::ExpiredApiKey),
+            Ok(_) | Err(_) => Err(ErrorCode::InvalidApiKey),
+        }
+    }
+
+    /// Where the call would go.
+    fn address(
+        &self,
+        api: &ApiRecord,
+        located: &phases::Located<'_>,
+        ask: &ExplainRequest,
+        course: &mut Course,
+    ) -> Result<(), ErrorCode> {
+        let refuse = |course: &mut Course, code, why: String| {
+            course.end(Phase::Direct, Some(code), Some(why));
+            Err(code)
+        };
+        let (Some(target), Some(origin)) = (&api.target, origin(api)) else {
+            let why = "the API's base URL cannot be used".to_owned();
+            return refuse(course, ErrorCode::UpstreamUnreachable, why);
+        };
+        if matches!(api.auth, AuthPlan::Unreadable) {
+            let why = "the API's upstream credentials cannot be read".to_owned();
+            return refuse(course, ErrorCode::UpstreamAuthFailed, why);
+        }
+        let limit = api.limits.max_body;
+        if ask.body_bytes.is_some_and(|bytes| bytes > limit) {
+            let why = format!("the body may have at most {limit} bytes");
+            return refuse(course, ErrorCode::BodyTooLarge, why);
+        }
+        let mut address = Vec::new();
+        // Without the upstream's credential: the document is shown to people.
+        if phases::write_address(&mut address, target, located, None).is_err() {
+            let why = "the path would leave the API's base path".to_owned();
+            return refuse(course, ErrorCode::InvalidPath, why);
+        }
+        let path = String::from_utf8_lossy(&address);
+        let path = path.split('?').next().unwrap_or_default();
+        course.end(Phase::Direct, None, Some(format!("{origin}{path}")));
+        Ok(())
+    }
+}
+
+fn headers(ask: &ExplainRequest) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &ask.headers {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_str(value),
+        ) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
