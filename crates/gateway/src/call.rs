@@ -10,8 +10,8 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
 use crate::body::RequestProgress;
-use crate::limits::Grant;
 use crate::explain::{Notes, explanation};
+use crate::limits::{Grant, Set};
 use crate::peer::Peer;
 use crate::snapshot::ApiRecord;
 use crate::usage::Event;
@@ -42,6 +42,8 @@ pub(crate) struct CallRecord {
     pub(crate) upstream_us: Option<i64>,
     /// What the call has taken of its limits.
     pub(crate) grant: Option<Grant>,
+    /// The limits that were asked.
+    pub(crate) limits: Option<Rc<Set>>,
     pub(crate) progress: Option<Rc<RequestProgress>>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -76,6 +78,7 @@ impl CallRecord {
             refused: true,
             upstream_us: None,
             grant: None,
+            limits: None,
             progress: None,
             bytes_in: 0,
             bytes_out: 0,

@@ -59,6 +59,7 @@ kinds! {
     SlugInUse SlugTaken "another API of the organization has this slug";
     RouteGone RouteNotFound "there is no route with this id in this API of your organization";
     RouteNameInUse RouteNameTaken "another route of the API has this name";
+    CallGone NotFound "no call of your organization with this request id is kept";
     KeyGone ApiKeyNotFound "there is no API key with this id in your organization";
     KeyRevoked ApiKeyRevoked "the key was revoked; create another one";
     /// More password checks at a time than this machine can do.

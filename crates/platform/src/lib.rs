@@ -7,6 +7,7 @@ mod apis;
 mod audit;
 mod clock;
 mod cursor;
+mod explain;
 mod fault;
 mod first_start;
 mod keys;
@@ -31,6 +32,7 @@ pub use actor::{Actor, RequestInfo, Via};
 pub use apis::{ApiCreateError, ApiDeleteError, ApiGetError, ApiListError, ApiUpdateError};
 pub use audit::AuditListError;
 pub use clock::Clock;
+pub use explain::ExplainError;
 pub use fault::{Fault, StoreFault};
 pub use first_start::{FirstAccount, FirstStartError, PasswordResetError, Sample, UserCreateError};
 pub use keys::{

@@ -9,7 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::routes::{
-    accounts, apis, audit, documents, health, keys, limits, metrics, sessions, usage, verify,
+    accounts, apis, audit, documents, explain, health, keys, limits, metrics, sessions, usage,
+    verify,
 };
 use crate::{ApiProblem, RestState};
 
@@ -18,7 +19,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// What is below the bare paths and unknown is a problem document, not a page of the console.
 /// Under the prefix, `/api/{*rest}` sees to that.
-pub(crate) const UNKNOWN: [&str; 16] = [
+pub(crate) const UNKNOWN: [&str; 17] = [
     "/api",
     "/api/",
     "/api/{*rest}",
@@ -34,6 +35,7 @@ pub(crate) const UNKNOWN: [&str; 16] = [
     "/usage/{*rest}",
     "/audit/{*rest}",
     "/limits/{*rest}",
+    "/explain/",
     "/organization/{*rest}",
 ];
 
@@ -88,6 +90,8 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(usage::report))
         .routes(routes!(usage::calls))
         .routes(routes!(usage::top))
+        .routes(routes!(explain::get))
+        .routes(routes!(explain::ask))
         .routes(routes!(audit::list))
 }
 

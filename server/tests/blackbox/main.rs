@@ -5,6 +5,7 @@ mod apis;
 mod bodies;
 mod cli;
 mod durability;
+mod explain;
 mod first_run;
 mod forwarding;
 mod hostile;

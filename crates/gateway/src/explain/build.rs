@@ -5,6 +5,7 @@ use apiverse_contract::{ApiId, ErrorCode, KeyId};
 use chrono::DateTime;
 
 use super::Try;
+use super::limits::{Names, traces};
 use crate::call::CallRecord;
 use crate::snapshot::{ApiRecord, KeyRecord};
 
@@ -41,7 +42,9 @@ impl Phase {
             | ErrorCode::ApiNotFound
             | ErrorCode::TooManyAttempts => Self::Identify,
             ErrorCode::KeyNotAllowed | ErrorCode::ApiDisabled => Self::Authorize,
-            ErrorCode::RateLimited | ErrorCode::QuotaExceeded => Self::Limit,
+            ErrorCode::RateLimited | ErrorCode::QuotaExceeded | ErrorCode::ConcurrencyLimited => {
+                Self::Limit
+            }
             ErrorCode::InvalidPath | ErrorCode::UpstreamAuthFailed => Self::Direct,
             _ if reached => Self::Inbound,
             _ => Self::Forward,
@@ -65,6 +68,9 @@ pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
     let ended = record
         .error
         .map(|code| (Phase::of_code(code, reached), code));
+    let ended_by_limit = ended
+        .filter(|(phase, _)| *phase == Phase::Limit)
+        .map(|_| total_us);
     let steps = [
         Step {
             phase: Phase::Identify,
@@ -78,8 +84,11 @@ pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
         },
         Step {
             phase: Phase::Limit,
-            until_us: notes.limited_us,
-            detail: None,
+            until_us: notes.limited_us.or(ended_by_limit),
+            detail: record
+                .limits
+                .as_ref()
+                .map(|set| format!("{} limits", set.entries.len() + set.gates.len())),
         },
         Step {
             phase: Phase::Direct,
@@ -104,6 +113,16 @@ pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
             name: route.name.to_string(),
         })
     });
+    let names = Names {
+        api: record.api.as_deref(),
+        key: key.map(|key| &**key),
+        route: route.as_ref().map(|route| route.name.as_str()),
+    };
+    let limits = match (&record.limits, &record.grant) {
+        (Some(set), Some(grant)) => traces(set, &grant.levels, 1, &names),
+        (Some(set), None) => traces(set, &notes.refused_levels, 0, &names),
+        (None, _) => Vec::new(),
+    };
     Explanation {
         request_id: record.request_id.to_str().ok().map(str::to_owned),
         started_at: DateTime::from_timestamp_micros(record.started_at_us).unwrap_or_default(),
@@ -116,7 +135,7 @@ pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
         status: Some(record.status),
         code: record.error,
         phases: phases(steps, ended, total_us),
-        limits: Vec::new(),
+        limits,
         attempts: attempts(record, total_us),
     }
 }
@@ -136,7 +155,7 @@ pub(super) fn named_key(key: &KeyRecord) -> Named<KeyId> {
 }
 
 /// What may be shown of a key: the beginning that it is found by.
-fn key_name(key: &KeyRecord) -> String {
+pub(super) fn key_name(key: &KeyRecord) -> String {
     String::from_utf8_lossy(&key.current.prefix).into_owned()
 }
 

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use apiverse_contract::explain::{ExplainRequest, Explanation, Named, PhaseOutcome, PhaseTrace};
+use apiverse_contract::limits::CONCURRENCY_NAME;
 use apiverse_contract::{ErrorCode, OrganizationId};
 use chrono::DateTime;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::build::{Phase, named_api, named_key, origin};
+use super::limits::{Names, traces};
 use crate::Gateway;
 use crate::keys::{self, Candidate, Identifier, IdentifyError, VerifiedKeys};
+use crate::limits::Caller;
 use crate::phases;
 use crate::snapshot::{ApiRecord, AuthPlan, KeyRecord, Snapshot};
 
@@ -171,6 +174,45 @@ impl Gateway {
             return refuse(course, Phase::Authorize, code, why);
         }
         course.end(Phase::Authorize, None, Some(format!("api {}", api.slug)));
+
+        let attached = phases::attached(snapshot, &key, &api, &method, located.rest);
+        if attached.is_empty() {
+            course.skip(Phase::Limit, "the call has no limits");
+        } else {
+            let set = self.limiter.set(&attached);
+            let caller = Caller {
+                organization,
+                key: key.id,
+                api: Some(Arc::clone(&api)),
+                address: ask.address.unwrap_or(asker),
+            };
+            let now = self.limiter.moment(Instant::now(), now_us);
+            let levels = self.limiter.peek_all(&set, &caller, now);
+            let names = Names {
+                api: Some(&api),
+                key: Some(&key),
+                route: answer.route.as_ref().map(|route| route.name.as_str()),
+            };
+            answer.limits = traces(&set, &levels, 0, &names);
+            let violated: Vec<(&str, bool)> = set
+                .entries
+                .iter()
+                .map(|entry| (&*entry.name, entry.spec.is_quota()))
+                .chain(set.gates.iter().map(|gate| (gate.name(), false)))
+                .zip(&levels)
+                .filter(|(_, level)| level.is_refused)
+                .map(|(limit, _)| limit)
+                .collect();
+            if let Some((name, is_quota)) = violated.first() {
+                let code = match (*name, *is_quota) {
+                    (_, true) => ErrorCode::QuotaExceeded,
+                    (CONCURRENCY_NAME, _) => ErrorCode::ConcurrencyLimited,
+                    _ => ErrorCode::RateLimited,
+                };
+                return refuse(course, Phase::Limit, code, &format!("`{name}` is used up"));
+            }
+            course.end(Phase::Limit, None, Some(format!("{} limits", levels.len())));
+        }
 
         self.address(&api, &located, ask, course)?;
         course.skip(

@@ -7,11 +7,13 @@
 
 mod build;
 mod dry_run;
+mod limits;
 mod sink;
 
 use std::cell::Cell;
 
 use apiverse_contract::ErrorCode;
+use apiverse_limits::Level;
 
 pub(crate) use build::explanation;
 pub(crate) use sink::{Explained, start};
@@ -35,6 +37,8 @@ pub(crate) struct Notes {
     /// The upstream's answer has begun.
     pub(crate) answered_us: Option<u32>,
     pub(crate) tries: [Option<Try>; TRIES],
+    /// What the limits said that refused the call.
+    pub(crate) refused_levels: Vec<Level>,
 }
 
 /// One try to reach the upstream.

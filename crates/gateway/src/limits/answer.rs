@@ -33,6 +33,9 @@ pub(crate) struct LimitRefusal {
     pub(crate) violated: Vec<String>,
     pub(crate) detail: String,
     pub(crate) fields: Fields,
+    /// What each limit said, in the order of the set; none when calls at once were too many, as
+    /// the others were not asked then.
+    pub(crate) levels: Vec<Level>,
 }
 
 /// Puts the fields into an answer, in the place of the upstream's own: those are about another
@@ -149,6 +152,7 @@ pub(super) fn refusal(limiter: &Limiter, set: &Set, levels: &mut Vec<Level>) -> 
             .collect(),
         detail,
         fields,
+        levels: levels.clone(),
     }
 }
 
@@ -180,6 +184,7 @@ pub(super) fn too_many_at_once(limiter: &Limiter, set: &Set, at: usize) -> Limit
             // The soonest that can be said.
             retry_after: Some(1),
         },
+        levels: Vec::new(),
     }
 }
 

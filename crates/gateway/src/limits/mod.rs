@@ -101,6 +101,8 @@ pub(crate) struct Caller {
 pub(crate) struct Grant {
     pub(crate) fields: Fields,
     quotas: Vec<Arc<QuotaSlot>>,
+    /// What each limit said, in the order of the set.
+    pub(crate) levels: Vec<Level>,
     taken: Moment,
     cost: u32,
     _permits: Vec<Permit>,
@@ -193,6 +195,20 @@ impl Limiter {
             .collect()
     }
 
+    /// The same for a call of one, the limits of calls at once included, in the order of the set.
+    pub(crate) fn peek_all(&self, set: &Set, caller: &Caller, now: Moment) -> Vec<Level> {
+        let gates = set.gates.iter().map(|gate| {
+            let remaining = u64::from(gate.limit.saturating_sub(gate.gate.open()));
+            Level {
+                remaining,
+                reset_ns: u64::MAX,
+                is_refused: remaining == 0,
+            }
+        });
+        let counters = self.peek(set, caller, 1, now);
+        counters.into_iter().chain(gates).collect()
+    }
+
     /// Checks a call against all its limits, and takes it from all or from none.
     pub(crate) fn attempt(
         &self,
@@ -240,6 +256,7 @@ impl Limiter {
                     .filter_map(Resolved::quota)
                     .cloned()
                     .collect(),
+                levels,
                 taken: now,
                 cost,
                 _permits: permits,

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use apiverse_contract::ErrorCode;
 use apiverse_contract::limits::{
-    Algorithm, CONCURRENCY_NAME, Per, Period as PolicyPeriod, Quota, QuotaPer, RateLimit,
+    Algorithm, CONCURRENCY_NAME, Per, Period as PolicyPeriod, PolicyScope, Quota, QuotaPer,
+    RateLimit,
 };
 use apiverse_limits::header::{self, Policy, Unit};
 use apiverse_limits::{Counter, Gate, Moment, Period, Spec};
 use http::HeaderValue;
+use uuid::Uuid;
 
 use super::registry::{Identity, QuotaSlot, Registry, identity};
 use super::{Attached, Caller, whose};
@@ -36,6 +38,14 @@ pub(crate) struct GateEntry {
     pub(crate) gate: Arc<Gate>,
     pub(crate) limit: u32,
     pub(crate) policy: Policy,
+    /// What the limit is attached to.
+    pub(crate) origin: (PolicyScope, Uuid),
+}
+
+impl GateEntry {
+    pub(crate) const fn name(&self) -> &'static str {
+        CONCURRENCY_NAME
+    }
 }
 
 /// Where an entry's counter is.
@@ -97,6 +107,7 @@ impl Set {
                 gates.push(GateEntry {
                     gate: registry.gate(identity),
                     limit,
+                    origin: (one.scope, one.target),
                     policy: Policy::new(
                         CONCURRENCY_NAME,
                         u64::from(limit),
@@ -194,6 +205,11 @@ impl Entry {
             Spec::Quota { .. } => ErrorCode::QuotaExceeded,
             Spec::Gcra { .. } | Spec::SlidingWindow { .. } => ErrorCode::RateLimited,
         }
+    }
+
+    /// What the limit is attached to.
+    pub(crate) const fn origin(&self) -> (PolicyScope, Uuid) {
+        (self.attached.scope, self.attached.target)
     }
 
     /// The counter for this caller.

@@ -96,7 +96,10 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<A
     let address = |peer: &Peer| peer.client_address(&parts.headers, trusted);
     if let Some((set, caller)) = limit(record, &identified, address) {
         let now = worker.gateway.limiter.began(record);
-        record.grant = Some(take(&worker.gateway, &set, &caller, 1, now).await?);
+        let taken = take(&worker.gateway, &set, &caller, 1, now).await;
+        record.limits = Some(set);
+        record.grant = Some(taken?);
+        record.notes.limited_us = Some(record.since_us());
     }
     let Identified { api, by_query, .. } = identified;
     let target = api.target.as_ref().ok_or(Refusal::NoTarget)?;
@@ -287,6 +290,9 @@ pub(crate) fn note_refusal(record: &mut CallRecord, refusal: &Refusal) -> Respon
     record.status = code.status();
     record.error = Some(code);
     record.refused = refusal.is_before_upstream();
+    if let Refusal::Limited(refusal) = refusal {
+        record.notes.refused_levels.clone_from(&refusal.levels);
+    }
     let mut response = refusal.answer(&record.request_id, &record.method);
     if let Some(grant) = &record.grant {
         add_fields(&grant.fields, response.headers_mut());

@@ -21,7 +21,7 @@ pub(crate) use authorize::authorize;
 pub(crate) use direct::write_address;
 pub(crate) use forward::{bearer_value, forget_token, note_refusal, serve};
 pub(crate) use identify::identify;
-pub(crate) use limit::limit;
+pub(crate) use limit::{attached, limit};
 pub(crate) use locate::{Located, is_proxied, locate};
 pub(crate) use outbound::MAX_PASSES;
 pub(crate) use refusal::{Refusal, X_REQUEST_ID, problem};

@@ -15,7 +15,6 @@ pub(crate) type Policy = Option<Arc<LimitPolicy>>;
 #[derive(Debug)]
 pub(crate) struct RouteRecord {
     pub(crate) id: RouteId,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for explaining a call"))]
     pub(crate) name: Box<str>,
     pub(crate) policy: Policy,
 }

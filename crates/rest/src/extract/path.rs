@@ -30,6 +30,27 @@ impl ResourceId for SessionId {
     const NOT_FOUND: ErrorCode = ErrorCode::SessionNotFound;
 }
 
+/// The request id of a call, which the caller may have chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallId(pub String);
+
+/// No call has such a request id.
+#[derive(Clone, Copy, Debug)]
+pub struct NoCallId;
+
+impl FromStr for CallId {
+    type Err = NoCallId;
+
+    fn from_str(text: &str) -> Result<Self, NoCallId> {
+        let is_one = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        is_one.then(|| Self(text.to_owned())).ok_or(NoCallId)
+    }
+}
+
+impl ResourceId for CallId {
+    const NOT_FOUND: ErrorCode = ErrorCode::NotFound;
+}
+
 /// The one id of the path.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod apis;
 pub mod audit;
 pub mod documents;
+pub mod explain;
 pub mod health;
 pub mod keys;
 pub mod limits;

@@ -121,7 +121,9 @@ pub(super) fn prepare(
     if let Some((set, caller)) = phases::limit(&record, &identified, address) {
         let gateway = &worker.gateway;
         let now = gateway.limiter.began(&record);
-        match taking.attempt(gateway, &set, &caller, 1, now) {
+        let step = taking.attempt(gateway, &set, &caller, 1, now);
+        record.limits = Some(set);
+        match step {
             Step::Taken(grant) => record.grant = Some(grant),
             Step::Refused(refusal) => {
                 let refusal = refusal.into();
@@ -133,6 +135,7 @@ pub(super) fn prepare(
             }
         }
     }
+    record.notes.limited_us = record.limits.is_some().then(|| record.since_us());
     let limit = api.limits.max_body;
     if matches!(head.framing, Framing::Length(length) if length > limit) {
         let refusal = Refusal::Body { limit };
