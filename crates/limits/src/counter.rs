@@ -226,7 +226,8 @@ pub enum Verdict {
     Allowed,
     /// At least one forbids it, and none has taken it.
     Refused,
-    /// None has taken it; what other nodes took is being asked for. Try again when it is known.
+    /// None has taken it; what other nodes took is being asked for. Try again when it is known. Who
+    /// does not want to wait takes it as refused: the levels say so.
     Pending,
 }
 
@@ -238,18 +239,6 @@ pub enum Verdict {
 /// that another, at the same moment, could have had; only when two calls race for the last place
 /// is something taken and given back at once.
 pub fn check<'a, I>(counters: I, cost: u32, now: Moment, levels: &mut Vec<Level>) -> Verdict
-where
-    I: Iterator<Item = &'a Counter> + Clone,
-{
-    match check_alone(counters.clone(), cost, now, levels) {
-        Verdict::Allowed => check_leases(counters, cost, now, levels),
-        verdict => verdict,
-    }
-}
-
-/// As [`check`], by this node's own counters only: for when nobody says in time what other nodes
-/// took.
-pub fn check_alone<'a, I>(counters: I, cost: u32, now: Moment, levels: &mut Vec<Level>) -> Verdict
 where
     I: Iterator<Item = &'a Counter> + Clone,
 {
@@ -281,7 +270,7 @@ where
         }
         levels.push(level);
     }
-    Verdict::Allowed
+    check_leases(counters, cost, now, levels)
 }
 
 /// The shared counts' part of [`check`], after this node's own.
@@ -299,7 +288,10 @@ where
                 levels[at] = Level::refused(0, retry_ns);
                 Verdict::Refused
             }
-            LeaseTake::Pending => Verdict::Pending,
+            LeaseTake::Pending => {
+                levels[at] = Level::refused(0, lease.rule().hold_ns());
+                Verdict::Pending
+            }
         };
         for (number, counter) in counters.clone().enumerate() {
             counter.give_back_here(cost, now);

@@ -242,8 +242,7 @@ impl Lease {
         }
     }
 
-    /// Takes back what a `take` of `cost` took. Never more than settles the debt, or than a node
-    /// may hold.
+    /// Takes back what a `take` of `cost` took. Never more than a node may hold.
     pub fn give_back(&self, cost: u32) {
         if self.hub.is_away() {
             return;
@@ -274,9 +273,13 @@ impl Lease {
         let now_ns = now.mono_ns;
         let mut demand = self.demand.lock();
         if demand.epoch != epoch {
-            // The count was away: what was granted before may be forgotten there.
+            // The count was away, and may have forgotten what it had granted. A debt stays one.
             demand.epoch = epoch;
-            self.balance.store(0, Ordering::Relaxed);
+            let _ = self
+                .balance
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seen| {
+                    (seen > 0).then_some(0)
+                });
             self.blocked_until_ns.store(0, Ordering::Relaxed);
         }
         demand.measure(self.taken.load(Ordering::Relaxed), now_ns);
@@ -300,9 +303,9 @@ impl Lease {
                 .saturating_sub(u64::from(ask.charge))
                 .saturating_sub(held);
         }
+        // Calls that wait take theirs at once; it is not held.
         let waiting = self.waiting.swap(0, Ordering::Relaxed);
         ask.want = ask.want.max(waiting).max(ask.must);
-        ask.want = ask.want.min(self.rule.most_held().max(ask.must));
         let is_expired = now_ns >= self.expires_ns.load(Ordering::Relaxed);
         if balance > target * 2 || (balance > 0 && is_expired) {
             let keep = if is_expired { 0 } else { target };
@@ -408,7 +411,6 @@ impl Hub {
     pub fn came_back(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         for lease in self.held.lock().drain(..) {
-            lease.balance.store(0, Ordering::Relaxed);
             lease.is_held.store(false, Ordering::Release);
         }
         self.is_away.store(false, Ordering::Relaxed);

@@ -11,7 +11,7 @@ mod time;
 mod window;
 
 pub use concurrency::{Gate, Permit};
-pub use counter::{Counter, Spec, Verdict, check, check_alone};
+pub use counter::{Counter, Spec, Verdict, check};
 pub use gcra::{Gcra, GcraState};
 pub use keyed::Keyed;
 pub use lease::{Answer, Ask, Hub, Lease, LeaseTake, Rule};

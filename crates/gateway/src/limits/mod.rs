@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use apiverse_cluster::Leases;
 use apiverse_contract::limits::{LimitPolicy, PolicyScope};
 use apiverse_contract::{KeyId, OrganizationId};
-use apiverse_limits::{Level, Moment, Permit, Verdict, check, check_alone};
+use apiverse_limits::{Level, Moment, Permit, Verdict, check};
 use uuid::Uuid;
 
 pub(crate) use answer::{Fields, LimitRefusal, add_fields};
@@ -132,8 +132,8 @@ pub(crate) enum Attempt {
 pub(crate) struct Without {
     /// Take quotas as they are.
     pub(crate) restoring: bool,
-    /// Go by this node's own counters.
-    pub(crate) sharing: bool,
+    /// Refuse what would have to wait.
+    pub(crate) waiting: bool,
 }
 
 impl Limiter {
@@ -243,12 +243,7 @@ impl Limiter {
         }
         let mut levels: Vec<Level> = Vec::with_capacity(counters.len() + set.gates.len());
         let all = counters.iter().map(Resolved::counter);
-        let verdict = if without.sharing {
-            check_alone(all, cost, now, &mut levels)
-        } else {
-            check(all, cost, now, &mut levels)
-        };
-        match verdict {
+        match check(all, cost, now, &mut levels) {
             Verdict::Allowed => Attempt::Allowed(Grant {
                 fields: answer::fields(self, set, &mut levels),
                 quotas: counters
@@ -262,6 +257,9 @@ impl Limiter {
                 _permits: permits,
             }),
             Verdict::Refused => Attempt::Refused(Box::new(answer::refusal(self, set, &mut levels))),
+            Verdict::Pending if without.waiting => {
+                Attempt::Refused(Box::new(answer::refusal(self, set, &mut levels)))
+            }
             Verdict::Pending => Attempt::Pending,
         }
     }

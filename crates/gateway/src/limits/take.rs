@@ -15,7 +15,8 @@ use crate::Gateway;
 use crate::call::unix_micros;
 use crate::snapshot::ApiRecord;
 
-/// Longest wait for what other nodes took, all attempts together.
+/// Longest wait for what other nodes took, all attempts together. A Redis that does not answer is
+/// found to be away sooner than that; so who waits longer is one of too many.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A call that is being taken, over several attempts if need be.
@@ -89,7 +90,7 @@ impl Taking {
                     exchanged = Some(leases.exchanged());
                 }
                 _ => {
-                    self.without.sharing = true;
+                    self.without.waiting = true;
                     exchanged = None;
                 }
             }
