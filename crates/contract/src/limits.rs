@@ -83,8 +83,7 @@ pub enum Algorithm {
     /// made at once (the generic cell rate algorithm).
     #[default]
     Gcra,
-    /// At most `limit` calls in any window, the part of the window before weighted by how much
-    /// of it still lies inside.
+    /// Never more than `limit` calls in any stretch of the window's length.
     SlidingWindow,
 }
 

@@ -183,7 +183,11 @@ async fn a_quota_that_redis_lost_is_made_again_from_what_nodes_know() {
     first.until("redis to be back", Leases::is_well).await;
     let second = Arc::new(Node::new(&server.url(), spec, "q").await);
     // The first node's next call tells what it knows.
+    let told = first.leases.exchanged();
     assert!(first.call().await);
+    tokio::time::timeout(PATIENCE, told)
+        .await
+        .expect("an exchange");
     let passed = hammer(&[Arc::clone(&second), first], 4, 20).await;
     assert!(passed <= 3 + 2 * spec.rule().credit(), "{passed}");
 }
