@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::server::{PATIENCE, RedisServer};
 use apiverse_cluster::Leases;
@@ -38,7 +38,8 @@ impl Node {
         let since = self.leases.origin().elapsed();
         Moment {
             mono_ns: u64::try_from(since.as_nanos()).unwrap(),
-            unix_s: 1_790_000_000,
+            // The exchange goes by the calendar too.
+            unix_s: i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap(),
         }
     }
 
