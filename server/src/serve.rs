@@ -203,6 +203,7 @@ fn gateway_config(settings: &Settings, sample_upstream: Option<SocketAddr>) -> G
         trusted_proxies: settings.server.trusted_proxies.clone(),
         egress: compose::egress(settings),
         sample_upstream,
+        max_calls_of_thread: gateway.max_calls.div_ceil(workers(settings)),
         legacy_limit_headers: gateway.rate_limit_legacy_headers,
         usage: UsageConfig {
             journal: JournalOptions {
@@ -216,13 +217,19 @@ fn gateway_config(settings: &Settings, sample_upstream: Option<SocketAddr>) -> G
     }
 }
 
+/// Threads of each listener.
+fn workers(settings: &Settings) -> usize {
+    settings
+        .server
+        .worker_threads
+        .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+        .unwrap_or(1)
+        .max(1)
+}
+
 fn edge_config(settings: &Settings, addr: SocketAddr) -> EdgeConfig {
     EdgeConfig {
-        workers: settings
-            .server
-            .worker_threads
-            .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
-            .unwrap_or(1),
+        workers: workers(settings),
         max_header_bytes: settings.gateway.max_header_bytes,
         max_headers: settings.gateway.max_headers,
         ..EdgeConfig::new(addr)

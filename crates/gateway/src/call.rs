@@ -61,6 +61,7 @@ impl CallRecord {
         target: PathAndQuery,
         below: usize,
     ) -> Box<Self> {
+        worker.under_way.set(worker.under_way.get() + 1);
         Box::new(Self {
             worker,
             peer,
@@ -167,6 +168,7 @@ impl CallRecord {
 impl Drop for CallRecord {
     fn drop(&mut self) {
         self.settle();
+        self.worker.under_way.set(self.worker.under_way.get() - 1);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Checking a key outside a call: what services that take keys themselves ask.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -175,10 +176,12 @@ impl Gateway {
             meters: &self.meters,
             hash_key: &self.hash_key,
             now_us,
+            may_guess: true,
+            guessed_wrong: Cell::default(),
         };
         let found = identifier.identify(text.as_bytes(), &mut self.checked.lock());
         found.map(CheckedKey).map_err(|error| match error {
-            IdentifyError::Invalid => CheckError::Invalid,
+            IdentifyError::Invalid | IdentifyError::TooManyGuesses => CheckError::Invalid,
             IdentifyError::Expired { key, organization } => CheckError::Expired {
                 key_id: key,
                 organization_id: organization,

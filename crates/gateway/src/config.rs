@@ -51,6 +51,9 @@ pub struct GatewayConfig {
     pub tracked_callers: usize,
     /// What becomes of usage events.
     pub usage: UsageConfig,
+    /// Calls under way at once on one thread; more are refused with 503, those with test keys from
+    /// four fifths on.
+    pub max_calls_of_thread: usize,
     /// How long explanations of calls are kept.
     pub explanations_kept: Duration,
     /// How often the snapshot is compared with the database, in case an announcement was missed.
@@ -118,6 +121,7 @@ impl Default for GatewayConfig {
             legacy_limit_headers: false,
             tracked_callers: 100_000,
             usage: UsageConfig::default(),
+            max_calls_of_thread: 8192,
             explanations_kept: Duration::from_secs(72 * 3600),
             watch_interval: Duration::from_secs(3),
         }

@@ -64,6 +64,7 @@ pub(crate) struct Meters {
     pub(crate) usage_journal: Gauge,
     pub(crate) usage_written: Counter,
     pub(crate) usage_dropped: Counter,
+    pub(crate) shed: Counter,
     pub(crate) explained_dropped: Counter,
     pub(crate) apis: Gauge,
     pub(crate) keys: Gauge,
@@ -126,6 +127,10 @@ impl Meters {
             "Keys and addresses that have limits counted for them"
         );
         metrics::describe_counter!(
+            "apiverse_gateway_shed_total",
+            "Calls refused because as many were under way as the node takes"
+        );
+        metrics::describe_counter!(
             "apiverse_explanations_dropped_total",
             "Explanations of calls that could not be kept"
         );
@@ -140,6 +145,7 @@ impl Meters {
             usage_journal: gauge!("apiverse_usage_journal_bytes"),
             usage_written: counter!("apiverse_usage_written_total"),
             usage_dropped: counter!("apiverse_usage_dropped_total"),
+            shed: counter!("apiverse_gateway_shed_total"),
             explained_dropped: counter!("apiverse_explanations_dropped_total"),
             apis: gauge!(ENTRIES, "kind" => "apis"),
             keys: gauge!(ENTRIES, "kind" => "keys"),

@@ -291,6 +291,12 @@ pub static SETTINGS: &[Known] = &[
         "Most header fields of a request, 16 to 1000",
     ),
     public(
+        "APIVERSE_MAX_CALLS",
+        "gateway.max_calls",
+        Preset::Value("16384"),
+        "Calls under way at once on this node; more are refused, those with test keys first",
+    ),
+    public(
         "RATE_LIMIT_LEGACY_HEADERS",
         "gateway.rate_limit_legacy_headers",
         Preset::Value("false"),

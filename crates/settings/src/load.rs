@@ -356,6 +356,7 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
         parse::bytes((8 << 10)..=(1 << 20)),
     );
     let headers = reader.required("APIVERSE_MAX_HEADERS", 100, parse::number(16..=1000));
+    let calls = reader.required("APIVERSE_MAX_CALLS", 16_384, parse::number(5..=10_000_000));
     GatewaySettings {
         connect_timeout: reader.required("APIVERSE_CONNECT_TIMEOUT", minute, parse::duration),
         first_byte_timeout: reader.required("APIVERSE_FIRST_BYTE_TIMEOUT", minute, parse::duration),
@@ -363,6 +364,7 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
         max_body: reader.required("APIVERSE_MAX_BODY", 1 << 30, parse::bytes(1..=(1 << 40))),
         max_header_bytes: head as usize,
         max_headers: headers as usize,
+        max_calls: calls as usize,
         rate_limit_legacy_headers: reader.required(
             "RATE_LIMIT_LEGACY_HEADERS",
             false,

@@ -220,6 +220,8 @@ pub struct GatewaySettings {
     pub max_header_bytes: usize,
     /// Most header fields of a request.
     pub max_headers: usize,
+    /// Calls under way at once.
+    pub max_calls: usize,
     /// Answers carry `X-RateLimit-*` beside the standard fields.
     pub rate_limit_legacy_headers: bool,
 }

@@ -184,7 +184,14 @@ async fn requests_with_doubtful_framing_are_refused(engine: Engine) {
     let (_, key) = client.create_key("k").await;
     for framing in [
         "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
         "Content-Length: 5, 6\r\n\r\nhello",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloGET / HTTP/1.1\r\n\r\n",
+        "X-Bare: a\nX-Smuggled: b\r\n\r\n",
         "Content-Length: +5\r\n\r\nhello",
         "Content-Length: 0x5\r\n\r\nhello",
         "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",

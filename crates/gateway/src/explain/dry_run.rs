@@ -1,5 +1,6 @@
 //! A call that is only asked about: the same phases, nothing sent, nothing counted.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -258,6 +259,8 @@ impl Gateway {
             meters: &self.meters,
             hash_key: &self.hash_key,
             now_us,
+            may_guess: true,
+            guessed_wrong: Cell::default(),
         };
         let mut verified = VerifiedKeys::new(1);
         match identifier.identify(text, &mut verified) {

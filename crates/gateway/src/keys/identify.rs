@@ -1,5 +1,6 @@
 //! From a text to the key it is.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use apiverse_contract::{ErrorCode, KeyId, key_format};
@@ -16,6 +17,9 @@ use crate::snapshot::{KeyRecord, Secret, Snapshot};
 pub(crate) enum IdentifyError {
     #[error("the api key is not valid")]
     Invalid,
+    /// The address has sent too many wrong texts to look at another.
+    #[error("too many wrong keys from one address")]
+    TooManyGuesses,
     /// It is one, but its time is over.
     #[error("the api key has expired")]
     Expired {
@@ -29,6 +33,7 @@ impl IdentifyError {
     pub(crate) const fn code(self) -> ErrorCode {
         match self {
             Self::Invalid => ErrorCode::InvalidApiKey,
+            Self::TooManyGuesses => ErrorCode::TooManyAttempts,
             Self::Expired { .. } => ErrorCode::ExpiredApiKey,
         }
     }
@@ -43,6 +48,10 @@ pub(crate) struct Identifier<'a> {
     pub(crate) hash_key: &'a [u8; 32],
     /// Microseconds since 1970.
     pub(crate) now_us: i64,
+    /// Whether a text that was never seen may cost a hash.
+    pub(crate) may_guess: bool,
+    /// Whether it did, and was wrong.
+    pub(crate) guessed_wrong: Cell<bool>,
 }
 
 impl Identifier<'_> {
@@ -94,8 +103,12 @@ impl Identifier<'_> {
                 verdict
             }
             None => {
+                if !self.may_guess {
+                    return Err(IdentifyError::TooManyGuesses);
+                }
                 self.meters.key_miss.increment(1);
                 let verdict = verify(key, parsed.lookup_prefix.as_bytes(), text);
+                self.guessed_wrong.set(matches!(verdict, Verdict::Wrong));
                 verified.put(hash, key.stamp, verdict);
                 verdict
             }

@@ -1,5 +1,6 @@
 //! `identify`: whose key it is, and which API of that organization is meant.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -41,6 +42,10 @@ pub(crate) fn identify(
             Candidate::None | Candidate::Ambiguous => return Err(Refusal::MissingKey),
         },
     };
+    if record.worker.sheds(text) {
+        record.worker.gateway.meters.shed.increment(1);
+        return Err(Refusal::Overloaded);
+    }
     // Where keys in addresses are not accepted, one there is not looked at: the answer must not
     // tell whether it is valid.
     let query_is_closed =
@@ -53,8 +58,13 @@ pub(crate) fn identify(
         meters: &gateway.meters,
         hash_key: &gateway.hash_key,
         now_us: record.started_at_us,
+        may_guess: may_guess(record),
+        guessed_wrong: Cell::default(),
     };
     let found = identifier.identify(text, &mut record.worker.verified.borrow_mut());
+    if identifier.guessed_wrong.get() {
+        note_guess(record);
+    }
     let key = match found {
         Ok(key) => key,
         Err(_) if query_is_closed(guessed) => return Err(Refusal::MissingKey),
@@ -77,6 +87,25 @@ pub(crate) fn identify(
     }
     let api = record.api.clone().ok_or(Refusal::ApiNotFound)?;
     Ok(Identified { key, api, by_query })
+}
+
+/// By the peer's own address: behind a proxy of the operator's guessing is the proxy's to limit,
+/// and what the caller writes about itself must not get it a new window.
+fn may_guess(record: &CallRecord) -> bool {
+    let worker = &record.worker;
+    record.peer.is_trusted
+        || worker
+            .guesses
+            .borrow()
+            .allows(record.peer.address, worker.timer.now_ms())
+}
+
+fn note_guess(record: &CallRecord) {
+    let worker = &record.worker;
+    worker
+        .guesses
+        .borrow_mut()
+        .note(record.peer.address, worker.timer.now_ms());
 }
 
 /// The call is that organization's, and so is the API it means.

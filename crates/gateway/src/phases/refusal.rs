@@ -3,7 +3,7 @@
 use apiverse_connectors::oauth2::TokenError;
 use apiverse_contract::{ErrorCode, Problem};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::direct::InvalidPath;
@@ -20,6 +20,8 @@ pub(crate) static X_APIVERSE_ERROR: HeaderName = HeaderName::from_static("x-apiv
 pub(crate) enum Refusal {
     #[error("the method is not proxied")]
     Method,
+    #[error("as many calls are under way as this node takes")]
+    Overloaded,
     #[error("no api key was sent")]
     MissingKey,
     #[error(transparent)]
@@ -64,6 +66,7 @@ impl Refusal {
     pub(crate) const fn code(&self) -> ErrorCode {
         match self {
             Self::Method => ErrorCode::MethodNotAllowed,
+            Self::Overloaded => ErrorCode::ServiceUnavailable,
             Self::MissingKey => ErrorCode::MissingApiKey,
             Self::Key(error) => error.code(),
             Self::Address => ErrorCode::IpNotAllowed,
@@ -106,8 +109,12 @@ impl Refusal {
     pub(crate) fn external(&self) -> String {
         let text = match self {
             Self::Method => "CONNECT is not proxied.",
+            Self::Overloaded => "This node has as many calls as it takes; try again in a second.",
             Self::MissingKey => {
                 "Send your API key in the X-API-Key header, or as Authorization: Bearer."
+            }
+            Self::Key(IdentifyError::TooManyGuesses) => {
+                "Too many wrong API keys came from this address; try again in a minute."
             }
             Self::Key(IdentifyError::Invalid) => "The API key is garbled, unknown, or revoked.",
             Self::Key(IdentifyError::Expired { .. }) => "The API key has expired.",
@@ -131,11 +138,25 @@ impl Refusal {
         text.to_owned()
     }
 
+    /// Seconds after which the call may be tried again, where that is known.
+    const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Key(IdentifyError::TooManyGuesses) => Some(60),
+            Self::Overloaded => Some(1),
+            _ => None,
+        }
+    }
+
     /// The answer to the caller.
     pub(crate) fn answer(&self, id: &HeaderValue, method: &Method) -> Response<GatewayBody> {
         let mut document = Problem::new(self.code(), self.external());
         let Self::Limited(refusal) = self else {
-            return respond(document, self.code(), id, method);
+            let mut response = respond(document, self.code(), id, method);
+            if let Some(seconds) = self.retry_after() {
+                let seconds = HeaderValue::from(seconds);
+                response.headers_mut().insert(RETRY_AFTER, seconds);
+            }
+            return response;
         };
         document.violated_policies.clone_from(&refusal.violated);
         let mut response = respond(document, self.code(), id, method);

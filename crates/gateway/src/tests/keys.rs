@@ -6,6 +6,7 @@ use apiverse_contract::keys::Environment;
 use chrono::Duration;
 use http::Request;
 use http_body_util::Full;
+use tokio::io::AsyncWriteExt;
 
 use super::world::*;
 
@@ -81,11 +82,84 @@ async fn wrong_keys_are_refused() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_are_limited_and_known_keys_are_not() {
+    let mut setup = Setup::default();
+    setup.edge.workers = 1;
+    let world = World::with(setup).await;
+    world.add_api(ok().await, |_| {}).await;
+    let good = world.key.clone();
+    assert_eq!(with_key(&world, &good, "GET", "/proxy/x/").await, "ok");
+    let mut answers = Vec::new();
+    let guesses = (0..26).map(|number| forge_with(&good, number));
+    for guess in guesses.filter(|guess| *guess != good).take(25) {
+        answers.push(with_key(&world, &guess, "GET", "/proxy/x/").await);
+    }
+    assert!(
+        answers[..20].iter().all(|code| code == "invalid_api_key"),
+        "{answers:?}"
+    );
+    assert!(
+        answers[20..].iter().all(|code| code == "too_many_attempts"),
+        "{answers:?}"
+    );
+    // What was verified before costs nothing, and neither does a text that is like no key.
+    assert_eq!(with_key(&world, &good, "GET", "/proxy/x/").await, "ok");
+    let unknown = key_format::compose(Environment::Live, [7; 32]);
+    assert_eq!(
+        with_key(&world, &unknown, "GET", "/proxy/x/").await,
+        "invalid_api_key"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_beyond_what_a_node_takes_are_shed() {
+    let mut setup = Setup::default();
+    setup.edge.workers = 1;
+    setup.gateway.max_calls_of_thread = 1;
+    let world = World::with(setup).await;
+    let (reached, mut is_reached) = tokio::sync::mpsc::unbounded_channel();
+    let (release, _) = tokio::sync::broadcast::channel::<()>(1);
+    let releases = release.clone();
+    let addr = upstream(move |mut socket| {
+        let (reached, mut released) = (reached.clone(), releases.subscribe());
+        async move {
+            read_head(&mut socket).await;
+            reached.send(()).unwrap();
+            let _ = released.recv().await;
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = socket.write_all(answer).await;
+        }
+    })
+    .await;
+    world.add_api(addr, |_| {}).await;
+    let key = world.key.clone();
+    let first = with_key(&world, &key, "GET", "/proxy/x/");
+    let second = async {
+        in_time("the first call", is_reached.recv()).await.unwrap();
+        let shed = world.get("/proxy/x/").await;
+        assert_eq!(code(&shed), "service_unavailable");
+        assert_eq!(shed.headers()["retry-after"], "1");
+        release.send(()).unwrap();
+    };
+    let (first, ()) = tokio::join!(first, second);
+    assert_eq!(first, "ok");
+}
+
 /// A well-formed key with the same look-up prefix.
 fn forge(key: &str) -> String {
+    let first = forge_with(key, 0);
+    if first == key {
+        forge_with(key, 1)
+    } else {
+        first
+    }
+}
+
+/// One of a hundred of them.
+fn forge_with(key: &str, number: u32) -> String {
     let body = &key[..key.len() - 6];
-    let last = if body.ends_with('0') { "1" } else { "0" };
-    let body = format!("{}{last}", &body[..body.len() - 1]);
+    let body = format!("{}{number:02}", &body[..body.len() - 2]);
     let mut checksum = crc32(body.as_bytes());
     let mut digits = Vec::new();
     for _ in 0..6 {
