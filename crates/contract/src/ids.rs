@@ -52,6 +52,8 @@ ids! {
     KeyId,
     /// A route: a part of an API with limits of its own.
     RouteId,
+    /// A version of an API.
+    VersionId,
     /// A browser session or a family of refresh tokens.
     SessionId,
     /// One proxied call.

@@ -13,6 +13,7 @@ pub mod latency;
 pub mod limits;
 pub mod page;
 pub mod patch;
+pub mod policies;
 pub mod problem;
 mod redacted;
 pub mod routes;
@@ -21,7 +22,7 @@ pub mod validation;
 pub mod verify;
 
 pub use ids::{
-    ApiId, AuditEventId, KeyId, OrganizationId, RouteId, SessionId, UsageEventId, UserId,
+    ApiId, AuditEventId, KeyId, OrganizationId, RouteId, SessionId, UsageEventId, UserId, VersionId,
 };
 pub use page::{ListQuery, Page};
 pub use problem::{ErrorCode, Problem};
