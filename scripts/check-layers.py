@@ -20,11 +20,13 @@ LAYERS = {
     "journal": [],
     # Counters alone: numbers in, verdicts out.
     "limits": [],
+    # Decisions about stored answers, and the memory they are in.
+    "cache": [],
     "cluster": ["contract", "limits"],
     "guards": ["contract"],
     "connectors": ["contract"],
     "platform": ["contract", "settings", "store", "cluster", "limits", "guards", "connectors"],
-    "gateway": ["contract", "settings", "store", "journal", "cluster", "limits", "guards", "connectors"],
+    "gateway": ["contract", "settings", "store", "journal", "cache", "cluster", "limits", "guards", "connectors"],
     "rest": ["contract", "platform", "gateway"],
     "app": ["contract", "platform"],
     "frontend": ["app"],
