@@ -22,11 +22,13 @@ LAYERS = {
     "limits": [],
     # Decisions about stored answers, and the memory they are in.
     "cache": [],
+    # Which target gets a call: the same, for what happens upstream.
+    "balance": [],
     "cluster": ["contract", "limits"],
     "guards": ["contract"],
     "connectors": ["contract"],
     "platform": ["contract", "settings", "store", "cluster", "limits", "guards", "connectors"],
-    "gateway": ["contract", "settings", "store", "journal", "cache", "cluster", "limits", "guards", "connectors"],
+    "gateway": ["contract", "settings", "store", "journal", "cache", "cluster", "limits", "balance", "guards", "connectors"],
     "rest": ["contract", "platform", "gateway"],
     "app": ["contract", "platform"],
     "frontend": ["app"],
