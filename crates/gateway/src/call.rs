@@ -13,6 +13,7 @@ use crate::body::RequestProgress;
 use crate::explain::{Notes, explanation};
 use crate::limits::{Grant, Set};
 use crate::peer::Peer;
+use crate::phases::Applied;
 use crate::snapshot::ApiRecord;
 use crate::usage::Event;
 use crate::worker::Worker;
@@ -44,6 +45,8 @@ pub(crate) struct CallRecord {
     pub(crate) grant: Option<Grant>,
     /// The limits that were asked.
     pub(crate) limits: Option<Rc<Set>>,
+    /// Its policies; `None`: the call is only forwarded, or it is not known yet.
+    pub(crate) applied: Option<Rc<Applied>>,
     pub(crate) progress: Option<Rc<RequestProgress>>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -80,6 +83,7 @@ impl CallRecord {
             upstream_us: None,
             grant: None,
             limits: None,
+            applied: None,
             progress: None,
             bytes_in: 0,
             bytes_out: 0,

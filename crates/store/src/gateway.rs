@@ -1,6 +1,6 @@
 //! What the gateway reads to build its snapshot: across organizations, credentials included.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use apiverse_contract::limits::LimitPolicy;
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
@@ -9,6 +9,7 @@ use sqlx::types::Json;
 
 use crate::Result;
 use crate::limits::RouteRow;
+use crate::policies::AttachedRow;
 use crate::pool::{Store, with_pool};
 use crate::rows::{ApiKeyRow, ApiRow, from_row};
 
@@ -20,34 +21,57 @@ pub struct GatewayApi {
     pub policy: Option<LimitPolicy>,
     /// Oldest first.
     pub routes: Vec<RouteRow>,
+    /// Its own, its versions' and its routes'.
+    pub policies: Vec<AttachedRow>,
 }
 
 /// A key that is not revoked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GatewayKey {
     pub key: ApiKeyRow,
     /// `None`: no limits of its own.
     pub policy: Option<LimitPolicy>,
+    pub policies: Vec<AttachedRow>,
 }
 
-/// An organization that has limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An organization that has limits or policies.
+#[derive(Clone, Debug, PartialEq)]
 pub struct GatewayOrganization {
     pub id: OrganizationId,
-    pub policy: LimitPolicy,
+    /// `None`: no limits of its own.
+    pub policy: Option<LimitPolicy>,
+    pub policies: Vec<AttachedRow>,
 }
+
+struct OrganizationLimits {
+    id: OrganizationId,
+    policy: LimitPolicy,
+}
+
+/// Policies that apply, in an order that is the same each time.
+const POLICIES_OF_APIS: &str = "SELECT * FROM policies \
+     WHERE api_id IS NOT NULL AND document IS NOT NULL ORDER BY target_id, kind";
+const POLICIES_OF_API: &str = "SELECT * FROM policies \
+     WHERE api_id = $1 AND document IS NOT NULL ORDER BY target_id, kind";
+const POLICIES_OF_KEYS: &str = "SELECT * FROM policies \
+     WHERE key_id >= $1 AND key_id <= $2 AND document IS NOT NULL ORDER BY target_id, kind";
+const POLICIES_OF_ORGANIZATIONS: &str = "SELECT * FROM policies \
+     WHERE level = 'organization' AND document IS NOT NULL \
+     AND ($1 IS NULL OR target_id = $1) ORDER BY target_id, kind";
 
 from_row! {
     GatewayKey, row => GatewayKey {
         key: ApiKeyRow::from_row(row)?,
         policy: row.try_get::<Option<Json<LimitPolicy>>, _>("policy")?.map(|Json(policy)| policy),
+        policies: Vec::new(),
     };
     GatewayApi, row => GatewayApi {
         api: ApiRow::from_row(row)?,
         policy: row.try_get::<Option<Json<LimitPolicy>>, _>("policy")?.map(|Json(policy)| policy),
         routes: Vec::new(),
+        policies: Vec::new(),
     };
-    GatewayOrganization, row => GatewayOrganization {
+    OrganizationLimits, row => OrganizationLimits {
         id: OrganizationId(row.try_get("target_id")?),
         policy: row.try_get::<Json<LimitPolicy>, _>("document")?.0,
     };
@@ -80,16 +104,23 @@ impl Store {
              JOIN api_versions v ON v.api_id = a.id AND v.name = 'default' \
              LEFT JOIN limit_policies p ON p.scope = 'api' AND p.target_id = a.id";
         const ROUTES: &str = "SELECT * FROM api_routes ORDER BY id";
-        let (mut apis, routes): (Vec<GatewayApi>, Vec<RouteRow>) = with_pool!(self, pool => (
+        type Parts = (Vec<GatewayApi>, Vec<RouteRow>, Vec<AttachedRow>);
+        let (mut apis, routes, policies): Parts = with_pool!(self, pool => (
             sqlx::query_as(APIS).fetch_all(pool).await?,
             sqlx::query_as(ROUTES).fetch_all(pool).await?,
+            sqlx::query_as(POLICIES_OF_APIS).fetch_all(pool).await?,
         ));
-        let mut of_api: HashMap<ApiId, Vec<RouteRow>> = HashMap::new();
+        let mut of_api: HashMap<ApiId, (Vec<RouteRow>, Vec<AttachedRow>)> = HashMap::new();
         for route in routes {
-            of_api.entry(route.api_id).or_default().push(route);
+            of_api.entry(route.api_id).or_default().0.push(route);
+        }
+        for policy in policies {
+            if let Some(api_id) = policy.api_id {
+                of_api.entry(api_id).or_default().1.push(policy);
+            }
         }
         for found in &mut apis {
-            found.routes = of_api.remove(&found.api.id).unwrap_or_default();
+            (found.routes, found.policies) = of_api.remove(&found.api.id).unwrap_or_default();
         }
         Ok(apis)
     }
@@ -107,8 +138,10 @@ impl Store {
         let Some(mut found) = found else {
             return Ok(None);
         };
-        found.routes = with_pool!(self, pool =>
-            sqlx::query_as(ROUTES).bind(id.0).fetch_all(pool).await?);
+        (found.routes, found.policies) = with_pool!(self, pool => (
+            sqlx::query_as(ROUTES).bind(id.0).fetch_all(pool).await?,
+            sqlx::query_as(POLICIES_OF_API).bind(id.0).fetch_all(pool).await?,
+        ));
         Ok(Some(found))
     }
 
@@ -120,11 +153,27 @@ impl Store {
         const SQL: &str = "SELECT k.*, p.document AS policy FROM api_keys k \
              LEFT JOIN limit_policies p ON p.scope = 'key' AND p.target_id = k.id \
              WHERE k.revoked_at IS NULL AND ($1 IS NULL OR k.id > $1) ORDER BY k.id LIMIT $2";
-        Ok(with_pool!(self, pool => sqlx::query_as(SQL)
+        let mut keys: Vec<GatewayKey> = with_pool!(self, pool => sqlx::query_as(SQL)
             .bind(after.map(|id| id.0))
             .bind(i64::from(limit))
             .fetch_all(pool)
-            .await?))
+            .await?);
+        let (Some(first), Some(last)) = (keys.first(), keys.last()) else {
+            return Ok(keys);
+        };
+        let policies: Vec<AttachedRow> = with_pool!(self, pool => sqlx::query_as(POLICIES_OF_KEYS)
+            .bind(first.key.id.0)
+            .bind(last.key.id.0)
+            .fetch_all(pool)
+            .await?);
+        for policy in policies {
+            // One that was revoked meanwhile is not among them.
+            let at = keys.binary_search_by_key(&policy.target_id, |found| found.key.id.0);
+            if let Ok(at) = at {
+                keys[at].policies.push(policy);
+            }
+        }
+        Ok(keys)
     }
 
     /// `None` also when the key is revoked.
@@ -135,20 +184,28 @@ impl Store {
         const SQL: &str = "SELECT k.*, p.document AS policy FROM api_keys k \
              LEFT JOIN limit_policies p ON p.scope = 'key' AND p.target_id = k.id \
              WHERE k.id = $1 AND k.revoked_at IS NULL";
-        Ok(with_pool!(self, pool => sqlx::query_as(SQL).bind(id.0).fetch_optional(pool).await?))
+        let found: Option<GatewayKey> = with_pool!(self, pool =>
+            sqlx::query_as(SQL).bind(id.0).fetch_optional(pool).await?);
+        let Some(mut found) = found else {
+            return Ok(None);
+        };
+        found.policies = with_pool!(self, pool => sqlx::query_as(POLICIES_OF_KEYS)
+            .bind(id.0)
+            .bind(id.0)
+            .fetch_all(pool)
+            .await?);
+        Ok(Some(found))
     }
 
-    /// Every organization that has a policy, an empty one too.
+    /// Every organization that has limits, empty ones too, or policies.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn gateway_organizations(&self) -> Result<Vec<GatewayOrganization>> {
-        const SQL: &str =
-            "SELECT target_id, document FROM limit_policies WHERE scope = 'organization'";
-        Ok(with_pool!(self, pool => sqlx::query_as(SQL).fetch_all(pool).await?))
+        self.organizations(None).await
     }
 
-    /// `None` when the organization has no policy.
+    /// `None` when the organization has neither limits nor policies.
     ///
     /// # Errors
     /// When the database fails.
@@ -156,9 +213,35 @@ impl Store {
         &self,
         id: OrganizationId,
     ) -> Result<Option<GatewayOrganization>> {
-        const SQL: &str = "SELECT target_id, document FROM limit_policies \
-             WHERE scope = 'organization' AND target_id = $1";
-        Ok(with_pool!(self, pool => sqlx::query_as(SQL).bind(id.0).fetch_optional(pool).await?))
+        Ok(self.organizations(Some(id)).await?.pop())
+    }
+
+    async fn organizations(&self, id: Option<OrganizationId>) -> Result<Vec<GatewayOrganization>> {
+        const LIMITS: &str = "SELECT target_id, document FROM limit_policies \
+             WHERE scope = 'organization' AND ($1 IS NULL OR target_id = $1)";
+        let id = id.map(|id| id.0);
+        let (limits, policies): (Vec<OrganizationLimits>, Vec<AttachedRow>) = with_pool!(self, pool => (
+            sqlx::query_as(LIMITS).bind(id).fetch_all(pool).await?,
+            sqlx::query_as(POLICIES_OF_ORGANIZATIONS).bind(id).fetch_all(pool).await?,
+        ));
+        let mut found: BTreeMap<OrganizationId, GatewayOrganization> = BTreeMap::new();
+        let new = |id| GatewayOrganization {
+            id,
+            policy: None,
+            policies: Vec::new(),
+        };
+        for row in limits {
+            found.entry(row.id).or_insert_with_key(|id| new(*id)).policy = Some(row.policy);
+        }
+        for row in policies {
+            let id = OrganizationId(row.target_id);
+            found
+                .entry(id)
+                .or_insert_with_key(|id| new(*id))
+                .policies
+                .push(row);
+        }
+        Ok(found.into_values().collect())
     }
 
     /// # Errors

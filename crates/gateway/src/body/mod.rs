@@ -4,4 +4,4 @@ mod answer;
 mod request;
 
 pub(crate) use answer::{GatewayBody, UpstreamBody};
-pub(crate) use request::{RequestBody, RequestProgress};
+pub(crate) use request::{RequestBody, RequestProgress, RequestSource};

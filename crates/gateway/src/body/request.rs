@@ -44,8 +44,48 @@ impl RequestProgress {
 /// Passes the body on, counting and limiting it.
 pub(crate) struct RequestBody(Option<Streaming>);
 
+/// A request's body as policies find it, and as they leave it.
+pub(crate) enum RequestSource {
+    /// On its way from the caller.
+    Incoming(Incoming),
+    /// Read or made by a policy.
+    #[expect(dead_code, reason = "for the first policy that reads a body")]
+    Whole(Option<Bytes>),
+}
+
+impl Body for RequestSource {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Incoming(body) => Pin::new(body).poll_frame(cx),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Incoming(body) => body.is_end_stream(),
+            Self::Whole(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Incoming(body) => body.size_hint(),
+            Self::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+        }
+    }
+}
+
 struct Streaming {
-    incoming: Incoming,
+    incoming: RequestSource,
     progress: Rc<RequestProgress>,
     limit: u64,
 }
@@ -64,7 +104,11 @@ impl RequestBody {
         Self(None)
     }
 
-    pub(crate) const fn new(incoming: Incoming, progress: Rc<RequestProgress>, limit: u64) -> Self {
+    pub(crate) const fn new(
+        incoming: RequestSource,
+        progress: Rc<RequestProgress>,
+        limit: u64,
+    ) -> Self {
         Self(Some(Streaming {
             incoming,
             progress,

@@ -176,7 +176,8 @@ impl Gateway {
         }
         course.end(Phase::Authorize, None, Some(format!("api {}", api.slug)));
 
-        let attached = phases::attached(snapshot, &key, &api, &method, located.rest);
+        let met = phases::meet(snapshot, &key, &api, &method, located.rest);
+        let attached = met.limits(&key, &api);
         if attached.is_empty() {
             course.skip(Phase::Limit, "the call has no limits");
         } else {

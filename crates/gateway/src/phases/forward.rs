@@ -18,11 +18,13 @@ use super::direct::direct;
 use super::identify::{Identified, identify};
 use super::inbound::{inbound, switched_protocol};
 use super::limit::limit;
-use super::locate::locate;
+use super::locate::{Located, locate};
+use super::meet::meet;
 use super::outbound::outbound;
+use super::policies::{Address, AnswerOf, Applied, Finish, Flow, PolicyRequest, own_answer};
 use super::refusal::Refusal;
 use super::trace::request_id;
-use crate::body::{GatewayBody, RequestBody, RequestProgress, UpstreamBody};
+use crate::body::{GatewayBody, RequestBody, RequestProgress, RequestSource, UpstreamBody};
 use crate::call::{CallRecord, unix_micros};
 use crate::keys;
 use crate::limits::{add_fields, take};
@@ -59,10 +61,31 @@ pub(crate) async fn serve(
         .contains_key(UPGRADE)
         .then(|| hyper::upgrade::on(&mut request));
 
-    match answer(&mut record, request).await {
-        Ok(answered) => pass_on(record, answered, client_upgrade),
-        Err(refusal) => refuse(record, &refusal, has_body),
+    let answered = answer(&mut record, request).await;
+    let finish = Finish::new(&record);
+    let (of, response) = match answered {
+        Ok(Reply::Upstream(answered)) => {
+            let response = pass_on(record, answered, client_upgrade);
+            (AnswerOf::Upstream, response)
+        }
+        Ok(Reply::Policy(response)) => {
+            if has_body {
+                record.peer.linger();
+            }
+            (AnswerOf::Policy, own_answer(record, response))
+        }
+        Err(refusal) => (AnswerOf::Refusal, refuse(record, &refusal, has_body)),
+    };
+    match finish {
+        Some(finish) => finish.run(of, response).await,
+        None => response,
     }
+}
+
+enum Reply {
+    Upstream(Answered),
+    /// A policy's answer: no upstream was asked.
+    Policy(Response<GatewayBody>),
 }
 
 /// An upstream's answer on its way to the caller.
@@ -74,7 +97,7 @@ struct Answered {
     by_query: bool,
 }
 
-async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<Answered, Refusal> {
+async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<Reply, Refusal> {
     let (parts, body) = request.into_parts();
     if parts.method == Method::CONNECT {
         return Err(Refusal::Method);
@@ -92,9 +115,18 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<A
     };
     authorize(&identified, &parts.method)?;
     record.notes.admitted_us = Some(record.since_us());
+    let met = {
+        let snapshot = worker.gateway.loader.current();
+        let (key, api) = (&identified.key, &identified.api);
+        meet(&snapshot, key, api, &parts.method, located.rest)
+    };
+    if let Some(plan) = met.plan(&identified.key, &identified.api) {
+        let applied = Applied::new(plan, &parts, identified.by_query);
+        record.applied = Some(Rc::new(applied));
+    }
     let trusted = &worker.gateway.config.trusted_proxies;
     let address = |peer: &Peer| peer.client_address(&parts.headers, trusted);
-    if let Some((set, caller)) = limit(record, &identified, address) {
+    if let Some((set, caller)) = limit(record, &identified, &met, address) {
         let now = worker.gateway.limiter.began(record);
         let taken = take(&worker.gateway, &set, &caller, 1, now).await;
         record.limits = Some(set);
@@ -102,6 +134,33 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<A
         record.notes.limited_us = Some(record.since_us());
     }
     let Identified { api, by_query, .. } = identified;
+    let mut request = PolicyRequest {
+        parts,
+        body: RequestSource::Incoming(body),
+        changed: None,
+    };
+    if let Some(applied) = record.applied.clone() {
+        request.changed = Some(Address {
+            rest: located.rest.to_owned(),
+            query: located.query.map(str::to_owned),
+        });
+        if let Flow::Answer(response) = applied.before(record, &mut request).await? {
+            return Ok(Reply::Policy(response));
+        }
+    }
+    let PolicyRequest {
+        parts,
+        body,
+        changed,
+    } = request;
+    let located = match &changed {
+        Some(address) => Located {
+            rest: &address.rest,
+            query: address.query.as_deref(),
+            ..located
+        },
+        None => located,
+    };
     let target = api.target.as_ref().ok_or(Refusal::NoTarget)?;
     let in_query = match &api.auth {
         AuthPlan::Query { name, value } => Some((&**name, value)),
@@ -127,20 +186,20 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<A
     if let (Some(token), StatusCode::UNAUTHORIZED) = (&token, response.status()) {
         forget_token(&worker, &api, token);
     }
-    Ok(Answered {
+    Ok(Reply::Upstream(Answered {
         response,
         lease,
         api,
         deadline,
         by_query,
-    })
+    }))
 }
 
 /// The upstream's request, but for what depends on its connection.
 fn assemble(
     record: &mut CallRecord,
     mut parts: Parts,
-    body: Incoming,
+    body: RequestSource,
     path: PathAndQuery,
     api: &ApiRecord,
     token: Option<&HeaderValue>,

@@ -18,10 +18,18 @@ pub(crate) fn inbound(record: &CallRecord, parts: &mut Parts, body: &Incoming, b
     strip_hop_by_hop(headers);
     headers.remove(&X_APIVERSE_ERROR);
     one_length(headers, body);
-    if headers.contains_key(SET_COOKIE) {
-        strip_cookies(headers, &record.worker.gateway.config.own_cookies);
-    }
     headers.insert(&X_REQUEST_ID, record.request_id.clone());
+    if record.applied.is_none() {
+        seal(headers, &record.worker.gateway.config.own_cookies, by_query);
+    }
+}
+
+/// Keeps an answer from acting for the console, whose host it comes from. The last that happens to
+/// its headers.
+pub(crate) fn seal(headers: &mut HeaderMap, own_cookies: &[String], by_query: bool) {
+    if headers.contains_key(SET_COOKIE) {
+        strip_cookies(headers, own_cookies);
+    }
     if by_query {
         // An address with its key in it can be opened as a page, and would be one of the
         // console's origin: without this its scripts could act as the console.

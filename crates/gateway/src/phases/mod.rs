@@ -1,7 +1,8 @@
 //! The way of one call, as named phases over one context.
 //!
 //! `locate` (which API is meant) → `identify` (whose key is it) → `authorize` (may it do this) →
-//! `limit` (is there room for it) → `direct` (where it goes upstream) → `outbound` (what the
+//! `meet` (what is attached to all that) → `limit`
+//! (is there room for it) → `policies` (what else is to be done) → `direct` (where it goes upstream) → `outbound` (what the
 //! upstream gets to see) → `forward` (the exchange) → `inbound` (what the caller gets to see). A
 //! phase either adds to the context or refuses; later policies take their place between
 //! `authorize` and `forward`.
@@ -13,7 +14,9 @@ mod identify;
 mod inbound;
 mod limit;
 mod locate;
+mod meet;
 mod outbound;
+mod policies;
 mod refusal;
 mod trace;
 
@@ -21,8 +24,10 @@ pub(crate) use authorize::authorize;
 pub(crate) use direct::write_address;
 pub(crate) use forward::{bearer_value, forget_token, note_refusal, serve};
 pub(crate) use identify::identify;
-pub(crate) use limit::{attached, limit};
+pub(crate) use limit::limit;
 pub(crate) use locate::{Located, is_proxied, locate};
+pub(crate) use meet::meet;
 pub(crate) use outbound::MAX_PASSES;
+pub(crate) use policies::Applied;
 pub(crate) use refusal::{Refusal, X_REQUEST_ID, problem};
 pub(crate) use trace::{is_request_id, new_request_id, next_traceparent, request_id};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use apiverse_connectors::SecretString;
 use apiverse_connectors::oauth2::ClientCredentials;
 use apiverse_contract::apis::{ApiLimits, AuthType, KeyLocation, UpstreamAuth};
+use apiverse_contract::policies::PolicyLevel;
 use apiverse_contract::routes::RouteTable;
 use apiverse_contract::{ApiId, OrganizationId};
 use apiverse_settings::vault::Vault;
@@ -15,6 +16,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, header};
 use url::Url;
 
+use super::plan::{Policies, Tools, policies};
 use super::policy::{Policy, RouteRecord, policy, routes};
 use crate::config::GatewayConfig;
 use crate::meters::ApiMeters;
@@ -32,6 +34,7 @@ pub(crate) struct ApiRecord {
     pub(crate) auth: AuthPlan,
     pub(crate) limits: Limits,
     pub(crate) policy: Policy,
+    pub(crate) policies: Policies,
     pub(crate) routes: RouteTable<Arc<RouteRecord>>,
     pub(crate) meters: ApiMeters,
 }
@@ -103,9 +106,12 @@ impl ApiRecord {
         if target.is_none() {
             tracing::warn!(api_id = %row.id, "the api's base url cannot be used");
         }
+        let tools = Tools { vault, config };
+        let organization_id = row.organization_id;
+        let attached = &found.policies;
         Self {
             id: row.id,
-            organization_id: row.organization_id,
+            organization_id,
             slug: row.slug.into(),
             is_active: row.is_active,
             allow_query_key: row.allow_query_key,
@@ -113,7 +119,8 @@ impl ApiRecord {
             auth,
             limits: Limits::new(&row.limits, config),
             policy: policy(found.policy),
-            routes: routes(found.routes),
+            policies: policies(attached, organization_id, PolicyLevel::Api, row.id.0, tools),
+            routes: routes(found.routes, attached, tools),
             meters: ApiMeters::default(),
         }
     }

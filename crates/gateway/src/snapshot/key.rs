@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use apiverse_contract::key_format::LOOKUP_LEN;
+use apiverse_contract::policies::PolicyLevel;
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
 use apiverse_store::GatewayKey;
 use http::Method;
 use ipnet::IpNet;
 
+use super::plan::{Policies, Tools, policies};
 use super::policy::{Policy, policy};
 
 /// The part of a key's text that it is found by.
@@ -31,6 +33,7 @@ pub(crate) struct KeyRecord {
     /// `None`: from everywhere.
     networks: Option<Box<[IpNet]>>,
     pub(crate) policy: Policy,
+    pub(crate) policies: Policies,
 }
 
 /// One text that the key has or had.
@@ -48,8 +51,11 @@ pub(crate) struct Secret {
 pub(crate) struct UnreadableKey;
 
 impl KeyRecord {
-    pub(crate) fn new(found: GatewayKey) -> Result<Self, UnreadableKey> {
+    pub(crate) fn new(found: GatewayKey, tools: Tools<'_>) -> Result<Self, UnreadableKey> {
         let row = found.key;
+        let attached = &found.policies;
+        let level = PolicyLevel::Key;
+        let policies = policies(attached, row.organization_id, level, row.id.0, tools);
         static STAMPS: AtomicU64 = AtomicU64::new(1);
         let current = Secret {
             prefix: prefix(&row.key_prefix)?,
@@ -86,6 +92,7 @@ impl KeyRecord {
             api_ids: row.api_ids.into(),
             networks,
             policy: policy(found.policy),
+            policies,
         })
     }
 

@@ -7,13 +7,15 @@
 use std::sync::Arc;
 
 use apiverse_cluster::Change;
+use apiverse_contract::policies::PolicyLevel;
 use apiverse_settings::vault::Vault;
-use apiverse_store::{Fingerprint, GatewayKey, Store, StoreError};
+use apiverse_store::{Fingerprint, GatewayKey, GatewayOrganization, Store, StoreError};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
+use super::plan::{Tools, policies};
 use super::policy::policy;
-use super::{ApiRecord, KeyRecord, Snapshot};
+use super::{ApiRecord, KeyRecord, OrganizationRecord, Snapshot};
 use crate::config::GatewayConfig;
 use crate::meters::Meters;
 
@@ -170,7 +172,7 @@ impl Loader {
         let fingerprint = self.store.gateway_fingerprint().await?;
         let mut next = Snapshot::empty();
         for found in self.store.gateway_organizations().await? {
-            next.put_organization(found.id, policy(Some(found.policy)));
+            self.put_organization(&mut next, found);
         }
         for row in self.store.gateway_apis().await? {
             next.put_api(ApiRecord::new(row, &self.vault, &self.config));
@@ -182,7 +184,7 @@ impl Loader {
             after = Some(last.key.id);
             let is_last_page = rows.len() < PAGE as usize;
             for row in rows {
-                put_key(&mut next, row);
+                self.put_key(&mut next, row);
             }
             if is_last_page {
                 break;
@@ -198,32 +200,48 @@ impl Loader {
                 None => next.remove_api(id),
             },
             Change::Key(id) => match self.store.gateway_key(id).await? {
-                Some(row) => put_key(next, row),
+                Some(row) => self.put_key(next, row),
                 None => next.remove_key(id),
             },
-            Change::Organization(id) => {
-                let found = self.store.gateway_organization(id).await?;
-                next.put_organization(id, policy(found.map(|found| found.policy)));
-            }
+            Change::Organization(id) => match self.store.gateway_organization(id).await? {
+                Some(found) => self.put_organization(next, found),
+                None => next.remove_organization(id),
+            },
             Change::Resync => {}
         }
         Ok(())
+    }
+
+    fn tools(&self) -> Tools<'_> {
+        Tools {
+            vault: &self.vault,
+            config: &self.config,
+        }
+    }
+
+    fn put_organization(&self, next: &mut Snapshot, found: GatewayOrganization) {
+        let (id, level) = (found.id, PolicyLevel::Organization);
+        let record = OrganizationRecord {
+            limits: policy(found.policy),
+            policies: policies(&found.policies, id, level, id.0, self.tools()),
+        };
+        next.put_organization(id, record);
+    }
+
+    fn put_key(&self, next: &mut Snapshot, found: GatewayKey) {
+        let id = found.key.id;
+        match KeyRecord::new(found, self.tools()) {
+            Ok(record) => next.put_key(record),
+            Err(error) => {
+                tracing::warn!(key_id = %id, %error, "an api key cannot be used");
+                next.remove_key(id);
+            }
+        }
     }
 
     fn publish(&self, next: Snapshot) {
         self.meters.apis.set(next.api_count() as f64);
         self.meters.keys.set(next.key_count() as f64);
         self.snapshot.store(Arc::new(next));
-    }
-}
-
-fn put_key(next: &mut Snapshot, found: GatewayKey) {
-    let id = found.key.id;
-    match KeyRecord::new(found) {
-        Ok(record) => next.put_key(record),
-        Err(error) => {
-            tracing::warn!(key_id = %id, %error, "an api key cannot be used");
-            next.remove_key(id);
-        }
     }
 }

@@ -3,12 +3,12 @@
 mod api;
 mod key;
 mod loader;
+mod plan;
 mod policy;
 mod shards;
 
 use std::sync::Arc;
 
-use apiverse_contract::limits::LimitPolicy;
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ pub(crate) use api::{ApiRecord, AuthPlan, Target};
 pub(crate) use key::{KeyRecord, Prefix, Secret};
 pub use loader::LoadError;
 pub(crate) use loader::Loader;
+pub(crate) use plan::{Plan, Policies};
 pub(crate) use policy::{Policy, RouteRecord};
 use shards::Shards;
 
@@ -34,8 +35,14 @@ pub(crate) struct Snapshot {
     slug_owners: Shards<Box<str>, Owners>,
     keys: Shards<KeyId, Arc<KeyRecord>>,
     keys_by_prefix: Shards<Prefix, Arc<KeyRecord>>,
-    /// Of the organizations that have one.
-    policies: Shards<OrganizationId, Arc<LimitPolicy>>,
+    /// Those that have something attached.
+    organizations: Shards<OrganizationId, Arc<OrganizationRecord>>,
+}
+
+/// What is attached to a whole organization.
+pub(crate) struct OrganizationRecord {
+    pub(crate) limits: Policy,
+    pub(crate) policies: Policies,
 }
 
 /// The APIs that share a slug: how many, and their ids combined by exclusive or, which is the id
@@ -61,7 +68,7 @@ impl Snapshot {
             slug_owners: Shards::new(API_SHARDS),
             keys: Shards::new(KEY_SHARDS),
             keys_by_prefix: Shards::new(KEY_SHARDS),
-            policies: Shards::new(API_SHARDS),
+            organizations: Shards::new(API_SHARDS),
         }
     }
 
@@ -120,18 +127,24 @@ impl Snapshot {
 
     /// The limits of a whole organization.
     pub(crate) fn organization_policy(&self, id: OrganizationId) -> Policy {
-        self.policies.get(&id).cloned()
+        self.organization(id)?.limits.clone()
     }
 
-    pub(crate) fn put_organization(&mut self, id: OrganizationId, policy: Policy) {
-        match policy {
-            Some(policy) => {
-                self.policies.insert(id, policy);
-            }
-            None => {
-                self.policies.remove(&id);
-            }
+    /// `None`: nothing is attached to it.
+    pub(crate) fn organization(&self, id: OrganizationId) -> Option<&Arc<OrganizationRecord>> {
+        self.organizations.get(&id)
+    }
+
+    pub(crate) fn put_organization(&mut self, id: OrganizationId, record: OrganizationRecord) {
+        if record.limits.is_none() && record.policies.is_none() {
+            self.organizations.remove(&id);
+        } else {
+            self.organizations.insert(id, Arc::new(record));
         }
+    }
+
+    pub(crate) fn remove_organization(&mut self, id: OrganizationId) {
+        self.organizations.remove(&id);
     }
 
     pub(crate) fn put_api(&mut self, record: ApiRecord) {

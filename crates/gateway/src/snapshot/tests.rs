@@ -1,5 +1,6 @@
 use apiverse_contract::RouteId;
 use apiverse_contract::apis::ApiLimits;
+use apiverse_contract::limits::LimitPolicy;
 use apiverse_settings::Secret as Phrase;
 use apiverse_settings::vault::Vault;
 use apiverse_store::{ApiKeyRow, ApiRow, GatewayApi, GatewayKey, RouteRow};
@@ -38,6 +39,7 @@ fn api(number: u128, organization: u128, slug: &str) -> ApiRecord {
         api: api_row(number, organization, slug),
         policy: None,
         routes: Vec::new(),
+        policies: Vec::new(),
     })
 }
 
@@ -76,8 +78,15 @@ fn key(number: u128, prefix: char, previous: Option<char>) -> KeyRecord {
     let found = GatewayKey {
         key: row,
         policy: None,
+        policies: Vec::new(),
     };
-    KeyRecord::new(found).expect("a key")
+    let vault = Vault::new(&Phrase::from("x"), &[]);
+    let config = GatewayConfig::default();
+    let tools = plan::Tools {
+        vault: &vault,
+        config: &config,
+    };
+    KeyRecord::new(found, tools).expect("a key")
 }
 
 fn found(snapshot: &Snapshot, organization: u128, selector: &str) -> Option<u128> {
@@ -201,6 +210,7 @@ fn limits_are_with_what_they_are_for() {
         api: api_row(10, 1, "weather"),
         policy: Some(limited(2)),
         routes: vec![route(1, "no path at all"), route(2, "/users/{id}")],
+        policies: Vec::new(),
     });
     assert_eq!(api.policy.as_deref(), Some(&limited(2)));
     assert_eq!(api.routes.len(), 1, "what cannot be read is left out");
@@ -212,9 +222,13 @@ fn limits_are_with_what_they_are_for() {
     let mut snapshot = Snapshot::empty();
     let organization = OrganizationId(id(1));
     assert_eq!(snapshot.organization_policy(organization), None);
-    snapshot.put_organization(organization, Some(Arc::new(limited(1))));
+    let put = |limits| OrganizationRecord {
+        limits,
+        policies: None,
+    };
+    snapshot.put_organization(organization, put(Some(Arc::new(limited(1)))));
     let before = snapshot.clone();
-    snapshot.put_organization(organization, None);
+    snapshot.put_organization(organization, put(None));
     assert_eq!(snapshot.organization_policy(organization), None);
     let policy = before.organization_policy(organization);
     assert_eq!(policy.as_deref(), Some(&limited(1)));

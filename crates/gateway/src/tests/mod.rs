@@ -6,5 +6,6 @@ mod hostile;
 mod keys;
 mod lifecycle;
 mod limits;
+mod policies;
 mod tls;
 mod world;

@@ -10,12 +10,13 @@ use apiverse_connectors::oauth2::TokenCache;
 use apiverse_contract::apis::{ApiLimits, UpstreamAuth};
 use apiverse_contract::key_format::{self, LOOKUP_LEN};
 use apiverse_contract::keys::Environment;
+use apiverse_contract::policies::{PolicyDocument, PolicyKind, PolicyScope};
 use apiverse_contract::{ApiId, AuditEventId, KeyId, OrganizationId, UserId};
 use apiverse_settings::Secret;
 use apiverse_settings::vault::Vault;
 use apiverse_store::{
-    ApiKeyRow, ApiRow, AuditRow, ConnectOptions, MembershipRow, OrganizationRow, Store,
-    UsageFilter, UsageRow, UserRow,
+    ApiKeyRow, ApiRow, AuditRow, ConnectOptions, MembershipRow, OrganizationRow, PolicyChange,
+    Store, UsageFilter, UsageRow, UserRow,
 };
 use argon2::{Argon2, Params, PasswordHasher};
 use axum::Router;
@@ -175,6 +176,35 @@ impl World {
         self.store.api_insert(&row, &audit()).await.unwrap();
         self.gateway.apply(Change::Api(row.id)).await;
         row.id
+    }
+
+    /// Attaches a policy to something of the first organization; `api_id` is its API, if it has one.
+    pub(super) async fn set_policy(
+        &self,
+        scope: PolicyScope,
+        api_id: Option<ApiId>,
+        kind: PolicyKind,
+        document: serde_json::Value,
+    ) {
+        let read = PolicyDocument::from_value(kind, document.clone()).unwrap();
+        read.validate(scope.level()).unwrap();
+        let change = PolicyChange {
+            scope,
+            kind,
+            document: Some(&document),
+            expected: None,
+            at: now(),
+            by: "test",
+        };
+        let audit = audit();
+        let set = self.store.attached_set(self.organization, &change, &audit);
+        assert!(set.await.unwrap().is_some());
+        let change = match (scope, api_id) {
+            (PolicyScope::Key(id), _) => Change::Key(id),
+            (_, Some(id)) => Change::Api(id),
+            (_, None) => Change::Organization(self.organization),
+        };
+        self.gateway.apply(change).await;
     }
 
     pub(super) fn seal(&self, row: &mut ApiRow, auth: &UpstreamAuth) {

@@ -344,7 +344,7 @@ pub async fn the_gateway_gets_them_with_their_targets(store: &Store) {
     let organizations = store.gateway_organizations().await.expect("lists");
     assert_eq!(organizations.len(), 1);
     assert_eq!(organizations[0].id, ada.id);
-    assert_eq!(organizations[0].policy, policy(1));
+    assert_eq!(organizations[0].policy, Some(policy(1)));
     let one = store.gateway_organization(ada.id).await.expect("reads");
     assert_eq!(one.as_ref(), Some(&organizations[0]));
     assert_eq!(

@@ -9,6 +9,7 @@ mod explanations;
 mod keys;
 mod limits;
 mod notify;
+mod policies;
 mod samples;
 mod sessions;
 mod usage;
@@ -57,6 +58,10 @@ conformance![
     limits::routes_insert_get_list,
     limits::routes_stay_inside_their_api,
     limits::the_gateway_gets_them_with_their_targets,
+    policies::a_change_counts_and_is_kept,
+    policies::an_update_is_not_lost,
+    policies::policies_stay_inside_their_organization,
+    policies::the_gateway_gets_what_applies,
     sessions::put_find_expire,
     sessions::what_is_over_is_not_written,
     sessions::revoke,

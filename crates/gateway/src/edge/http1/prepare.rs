@@ -96,6 +96,15 @@ pub(super) fn prepare(
         return Prepared::Refuse { record, refusal };
     }
     record.notes.admitted_us = Some(record.since_us());
+    let met = {
+        let snapshot = worker.gateway.loader.current();
+        let (key, api) = (&identified.key, &identified.api);
+        phases::meet(&snapshot, key, api, &record.method, record.path())
+    };
+    if met.plan(&identified.key, &identified.api).is_some() {
+        record.discard();
+        return Prepared::General;
+    }
     let api = Arc::clone(&identified.api);
     let by_query = identified.by_query;
     let Some(target) = &api.target else {
@@ -118,7 +127,7 @@ pub(super) fn prepare(
     // After all that gives the call away, which would take it a second time.
     let trusted = &worker.gateway.config.trusted_proxies;
     let address = |peer: &Peer| client_address(peer, head.fields, trusted);
-    if let Some((set, caller)) = phases::limit(&record, &identified, address) {
+    if let Some((set, caller)) = phases::limit(&record, &identified, &met, address) {
         let gateway = &worker.gateway;
         let now = gateway.limiter.began(&record);
         let step = taking.attempt(gateway, &set, &caller, 1, now);

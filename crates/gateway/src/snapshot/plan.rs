@@ -1,0 +1,274 @@
+//! Policies as the snapshot carries them.
+//!
+//! Everything that can have policies holds a [`Layer`] of its own, compiled when it is read: a
+//! change of an organization's policies touches none of its APIs. What holds for one call, its
+//! [`Plan`], is put together from the layers that it meets; most calls meet none, and find that
+//! out by a comparison each.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use apiverse_contract::OrganizationId;
+use apiverse_contract::policies::{
+    CachePolicy, CompressionPolicy, CorsPolicy, MockPolicy, PolicyDocument, PolicyKind,
+    PolicyLevel, RequestTransformPolicy, ResponseTransformPolicy, UpstreamPolicy, ValidationPolicy,
+};
+use apiverse_settings::vault::Vault;
+use apiverse_store::AttachedRow;
+use uuid::Uuid;
+
+use crate::config::GatewayConfig;
+
+/// Where a policy comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Origin {
+    pub(crate) organization_id: OrganizationId,
+    pub(crate) level: PolicyLevel,
+    pub(crate) target_id: Uuid,
+    /// The policy's own count of its changes.
+    pub(crate) version: i32,
+}
+
+/// What compiling may need beside the document.
+#[derive(Clone, Copy)]
+#[expect(dead_code, reason = "for the first kind whose compiler needs them")]
+pub(crate) struct Tools<'a> {
+    pub(crate) vault: &'a Vault,
+    pub(crate) config: &'a GatewayConfig,
+}
+
+/// A document that is used as it is.
+#[derive(Debug)]
+pub(crate) struct AsIs<T> {
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the first kind that tells its origin")
+    )]
+    pub(crate) origin: Origin,
+    pub(crate) document: T,
+}
+
+/// Keeps a document as it is: the compiler of kinds that need none.
+fn as_is<T>(
+    document: T,
+    origin: Origin,
+    _: Tools<'_>,
+) -> Result<AsIs<T>, std::convert::Infallible> {
+    Ok(AsIs { origin, document })
+}
+
+/// What one thing says about one kind.
+#[derive(Debug)]
+enum Slot<T> {
+    /// Nothing: what is attached farther away counts.
+    Unsaid,
+    Off,
+    On(Arc<T>),
+}
+
+// By hand: a derive would want `T: Default`.
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self::Unsaid
+    }
+}
+
+/// The table of the kinds: field, variant of the document, what it compiles to, and by what.
+///
+/// A compiler takes the document, its [`Origin`] and the [`Tools`]. What it refuses is left out
+/// with a warning: a document that was good when it was set must not take the others with it.
+macro_rules! kinds {
+    ($($field:ident: $kind:ident => $compiled:ty, $compile:path;)*) => {
+        /// The policies of one organization, API, version, route or key.
+        #[derive(Debug, Default)]
+        pub(crate) struct Layer {
+            $($field: Slot<$compiled>,)*
+        }
+
+        /// The policies of one call; `None`: it has none of the kind.
+        #[derive(Debug, Default)]
+        pub(crate) struct Plan {
+            $(pub(crate) $field: Option<Arc<$compiled>>,)*
+        }
+
+        impl Layer {
+            fn put(&mut self, document: PolicyDocument, origin: Origin, tools: Tools<'_>) {
+                match document {
+                    $(PolicyDocument::$kind(document) => {
+                        self.$field = if !document.enabled {
+                            Slot::Off
+                        } else {
+                            match $compile(document, origin, tools) {
+                                Ok(compiled) => Slot::On(Arc::new(compiled)),
+                                Err(error) => {
+                                    unusable(PolicyKind::$kind.as_str(), origin.target_id, &error);
+                                    Slot::Unsaid
+                                }
+                            }
+                        };
+                    })*
+                }
+            }
+        }
+
+        impl Plan {
+            /// Of each kind the nearest layer that says something; `layers` begins with it.
+            pub(crate) fn of(layers: &[&Layer]) -> Self {
+                Self {
+                    $($field: layers
+                        .iter()
+                        .find_map(|layer| match &layer.$field {
+                            Slot::Unsaid => None,
+                            Slot::Off => Some(None),
+                            Slot::On(compiled) => Some(Some(Arc::clone(compiled))),
+                        })
+                        .flatten(),)*
+                }
+            }
+
+            /// Whether nothing but forwarding happens to the call.
+            pub(crate) const fn is_plain(&self) -> bool {
+                $(self.$field.is_none())&&*
+            }
+        }
+    };
+}
+
+kinds! {
+    cors: Cors => AsIs<CorsPolicy>, as_is;
+    validation: Validation => AsIs<ValidationPolicy>, as_is;
+    request_transform: RequestTransform => AsIs<RequestTransformPolicy>, as_is;
+    mock: Mock => AsIs<MockPolicy>, as_is;
+    cache: Cache => AsIs<CachePolicy>, as_is;
+    upstream: Upstream => AsIs<UpstreamPolicy>, as_is;
+    response_transform: ResponseTransform => AsIs<ResponseTransformPolicy>, as_is;
+    compression: Compression => AsIs<CompressionPolicy>, as_is;
+}
+
+/// Policies that say something.
+pub(crate) type Policies = Option<Arc<Layer>>;
+
+/// The policies of `target_id` among `rows`, which may hold those of others too.
+pub(super) fn policies(
+    rows: &[AttachedRow],
+    organization_id: OrganizationId,
+    level: PolicyLevel,
+    target_id: Uuid,
+    tools: Tools<'_>,
+) -> Policies {
+    let mut layer = Layer::default();
+    let mut says_something = false;
+    for row in rows {
+        let (Some(value), true) = (
+            &row.document,
+            row.target_id == target_id && row.level == level.as_str(),
+        ) else {
+            continue;
+        };
+        let Some(kind) = PolicyKind::parse(&row.kind) else {
+            unusable(&row.kind, target_id, &"the kind is not known here");
+            continue;
+        };
+        let origin = Origin {
+            organization_id,
+            level,
+            target_id,
+            version: row.version,
+        };
+        match PolicyDocument::from_value(kind, value.clone()) {
+            Ok(document) => {
+                layer.put(document, origin, tools);
+                says_something = true;
+            }
+            Err(error) => unusable(&row.kind, target_id, &error),
+        }
+    }
+    says_something.then(|| Arc::new(layer))
+}
+
+fn unusable(kind: &str, target_id: Uuid, error: &dyn Display) {
+    tracing::warn!(kind, %target_id, %error, "a policy cannot be used");
+}
+
+#[cfg(test)]
+mod tests {
+    use apiverse_settings::Secret as Phrase;
+    use chrono::{DateTime, Utc};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn row(level: PolicyLevel, target: u128, kind: &str, document: Value) -> AttachedRow {
+        AttachedRow {
+            level: level.to_string(),
+            target_id: Uuid::from_u128(target),
+            kind: kind.to_owned(),
+            api_id: None,
+            version: 7,
+            document: Some(document),
+            updated_at: DateTime::<Utc>::UNIX_EPOCH,
+            updated_by: String::new(),
+        }
+    }
+
+    fn layer(rows: &[AttachedRow], level: PolicyLevel) -> Policies {
+        let vault = Vault::new(&Phrase::from("x"), &[]);
+        let tools = Tools {
+            vault: &vault,
+            config: &GatewayConfig::default(),
+        };
+        let organization = OrganizationId(Uuid::from_u128(1));
+        policies(rows, organization, level, Uuid::from_u128(5), tools)
+    }
+
+    #[test]
+    fn the_nearest_document_counts_as_a_whole() {
+        let mock = |status: u16| json!({ "status": status });
+        let far = [
+            row(PolicyLevel::Api, 5, "mock", mock(201)),
+            row(PolicyLevel::Api, 5, "cache", json!({})),
+            row(
+                PolicyLevel::Api,
+                5,
+                "cors",
+                json!({ "allow_origins": ["*"] }),
+            ),
+        ];
+        let near = [
+            row(PolicyLevel::Key, 5, "mock", mock(202)),
+            row(PolicyLevel::Key, 5, "cache", json!({ "enabled": false })),
+        ];
+        let (far, near) = (
+            layer(&far, PolicyLevel::Api),
+            layer(&near, PolicyLevel::Key),
+        );
+        let (far, near) = (far.expect("says something"), near.expect("says something"));
+        let plan = Plan::of(&[&near, &far]);
+        let mock = plan.mock.as_deref().expect("is on");
+        assert_eq!(mock.document.status, 202);
+        assert_eq!(
+            (mock.origin.level, mock.origin.version),
+            (PolicyLevel::Key, 7)
+        );
+        assert!(plan.cache.is_none(), "switched off");
+        assert_eq!(
+            plan.cors.as_deref().expect("is on").origin.level,
+            PolicyLevel::Api
+        );
+        assert!(plan.upstream.is_none() && !plan.is_plain());
+        assert!(Plan::of(&[]).is_plain());
+    }
+
+    #[test]
+    fn what_cannot_be_read_and_what_is_another_things_is_left_out() {
+        let rows = [
+            row(PolicyLevel::Api, 5, "of the future", json!({})),
+            row(PolicyLevel::Api, 5, "cache", json!({ "unknown": 1 })),
+            row(PolicyLevel::Api, 6, "mock", json!({})),
+            row(PolicyLevel::Route, 5, "mock", json!({})),
+        ];
+        assert!(layer(&rows, PolicyLevel::Api).is_none());
+        let route = layer(&rows, PolicyLevel::Route).expect("says something");
+        assert!(Plan::of(&[&route]).mock.is_some());
+    }
+}
