@@ -47,6 +47,7 @@ pub fn read(fields: &Fields) -> Result<Limit, Vec<FieldError>> {
             } else {
                 QuotaPer::Scope
             },
+            replaces_organization: fields.flag("replaces_organization"),
         }),
         _ => {
             let number = required::<u32>(fields, "window", &mut errors);
@@ -76,6 +77,7 @@ pub fn read(fields: &Fields) -> Result<Limit, Vec<FieldError>> {
                     _ => Per::Scope,
                 },
                 count_denied: fields.flag("count_denied"),
+                replaces_organization: fields.flag("replaces_organization"),
             })
         }
     };

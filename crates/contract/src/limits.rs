@@ -2,8 +2,9 @@
 //!
 //! A [`LimitPolicy`] is a document that is attached to an organization, an API, a route of an API,
 //! or a key. All the limits of all the policies that a call meets apply at once: it passes only
-//! when every one of them lets it. A policy that is attached lower (see [`PolicyScope`]) replaces
-//! an upper one's limit by having one of the same name; [`effective`] is that rule.
+//! when every one of them lets it. Of the limits of one name that APIs, routes and keys have, the
+//! lowest (see [`PolicyScope`]) replaces the others; an organization's is replaced only by one that
+//! says so. [`is_replaced`] is that rule.
 
 use std::fmt;
 
@@ -128,7 +129,8 @@ pub enum Period {
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// 1 to 64 of `a-z 0-9 _ -`. Callers see it in `RateLimit-Policy` and in refusals; a lower
-    /// policy replaces this limit by having one of the same name.
+    /// policy replaces this limit by having one of the same name, the organization's only when it
+    /// also says `replaces_organization`.
     #[cfg_attr(feature = "openapi", schema(example = "burst"))]
     pub name: String,
     /// Calls a window, 1 to 1,000,000,000.
@@ -147,6 +149,10 @@ pub struct RateLimit {
     /// Whether a call that is refused counts too. A caller who keeps on trying then stays refused.
     #[serde(default)]
     pub count_denied: bool,
+    /// Of an API, route or key: whether it holds in the place of the organization's limit of the
+    /// same name; otherwise both hold. Only owners and admins may say so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replaces_organization: bool,
 }
 
 impl RateLimit {
@@ -174,6 +180,14 @@ pub struct Quota {
     pub period: Period,
     #[serde(default)]
     pub per: QuotaPer,
+    /// As that of a rate limit.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replaces_organization: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// The limits that are attached to one thing; empty: none of its own.
@@ -199,11 +213,22 @@ impl LimitPolicy {
         self.rate_limits.is_empty() && self.quotas.is_empty() && self.concurrency.is_none()
     }
 
-    /// Whether a limit of this name is in it, and so replaces an upper policy's.
+    /// Whether the limit of this name replaces the organization's; `None`: there is none.
     #[must_use]
-    pub fn names(&self, name: &str) -> bool {
-        self.rate_limits.iter().any(|limit| limit.name == name)
-            || self.quotas.iter().any(|quota| quota.name == name)
+    pub fn replaces_organization(&self, name: &str) -> Option<bool> {
+        let rate = self.rate_limits.iter().find(|limit| limit.name == name);
+        let quota = || self.quotas.iter().find(|quota| quota.name == name);
+        rate.map(|limit| limit.replaces_organization)
+            .or_else(|| quota().map(|quota| quota.replaces_organization))
+    }
+
+    /// The limits that replace the organization's of the same name.
+    pub fn replacing(&self) -> impl Iterator<Item = Limit> + '_ {
+        limits_of(self).filter(|limit| match limit {
+            Limit::RateLimit(limit) => limit.replaces_organization,
+            Limit::Quota(quota) => quota.replaces_organization,
+            Limit::Concurrency { .. } => false,
+        })
     }
 
     /// # Errors
@@ -358,42 +383,63 @@ pub struct EffectiveLimit {
     pub overrides: Vec<OverriddenLimit>,
 }
 
+/// Whether a limit of this name, of a policy at `scope`, does not hold for a call that meets the
+/// policies `below`, which are given from the uppermost to the lowest.
+///
+/// Of the limits of one name that APIs, routes and keys have, the lowest holds, whatever its kind.
+/// An organization's holds as well, unless that lowest one replaces it: whoever may change an API
+/// or a key could otherwise undo what is set for all.
+#[must_use]
+pub fn is_replaced<'a>(
+    scope: PolicyScope,
+    name: &str,
+    below: impl DoubleEndedIterator<Item = &'a LimitPolicy>,
+) -> bool {
+    let lowest = below
+        .rev()
+        .find_map(|policy| policy.replaces_organization(name));
+    match scope {
+        PolicyScope::Organization => lowest == Some(true),
+        PolicyScope::Api | PolicyScope::Route | PolicyScope::Key => lowest.is_some(),
+    }
+}
+
 /// The limits that hold for a call which meets these policies, uppermost first and in the order
 /// of their documents. `sources` may stand in any order; of each scope there is at most one.
-///
-/// The gateway does the same without the words: of all limits with one name the lowest policy's
-/// holds, whatever its kind; concurrency limits all hold.
 #[must_use]
 pub fn effective(sources: &[PolicySource<'_>]) -> Vec<EffectiveLimit> {
     let mut sources = sources.to_vec();
     sources.sort_by_key(|source| source.scope);
     let mut found: Vec<EffectiveLimit> = Vec::new();
-    for source in &sources {
+    let mut replaced: Vec<OverriddenLimit> = Vec::new();
+    for (at, source) in sources.iter().enumerate() {
+        let below = sources[at + 1..].iter().map(|lower| lower.policy);
         for limit in limits_of(source.policy) {
-            let mut overrides = Vec::new();
-            let replaced = match &limit {
-                Limit::Concurrency { .. } => None,
-                Limit::RateLimit(_) | Limit::Quota(_) => found
-                    .iter()
-                    .position(|upper| upper.limit.name() == limit.name()),
+            let from = LimitOrigin {
+                scope: source.scope,
+                target_id: source.target_id,
+                target_name: source.target_name.to_owned(),
             };
-            if let Some(at) = replaced {
-                let upper = found.remove(at);
-                overrides.push(OverriddenLimit {
-                    limit: upper.limit,
-                    from: upper.from,
+            let is_named = !matches!(limit, Limit::Concurrency { .. });
+            if is_named && is_replaced(source.scope, limit.name(), below.clone()) {
+                replaced.push(OverriddenLimit { limit, from });
+            } else {
+                found.push(EffectiveLimit {
+                    limit,
+                    from,
+                    overrides: Vec::new(),
                 });
-                overrides.extend(upper.overrides);
             }
-            found.push(EffectiveLimit {
-                limit,
-                from: LimitOrigin {
-                    scope: source.scope,
-                    target_id: source.target_id,
-                    target_name: source.target_name.to_owned(),
-                },
-                overrides,
-            });
+        }
+    }
+    // The lowest of a name is what replaced the others.
+    for upper in replaced.into_iter().rev() {
+        let lowest = found
+            .iter_mut()
+            .rev()
+            .find(|lower| lower.limit.name() == upper.limit.name());
+        if let Some(lowest) = lowest {
+            lowest.overrides.push(upper);
         }
     }
     found

@@ -49,6 +49,8 @@ macro_rules! kinds {
 kinds! {
     /// The role does not allow it.
     Forbidden Forbidden "ask an owner or admin of the organization for a role that allows this";
+    /// A limit was to hold in the place of the organization's.
+    MayNotReplace Forbidden "only owners and admins may let a limit hold in the place of the organization's (`replaces_organization`), change such a limit, or what it holds for";
     EmailTaken EmailTaken "an account with this e-mail address exists; sign in instead";
     /// Unknown address or wrong password: callers cannot tell which.
     WrongCredentials InvalidCredentials "the e-mail address or the password is wrong";

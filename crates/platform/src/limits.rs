@@ -10,7 +10,7 @@ use apiverse_store::{PolicyRow, PolicyTarget};
 use serde_json::json;
 
 use crate::actor::Actor;
-use crate::fault::{ApiGone, Invalid, KeyGone, KeyRevoked, operation_error};
+use crate::fault::{ApiGone, Invalid, KeyGone, KeyRevoked, MayNotReplace, operation_error};
 use crate::permissions::Permission;
 use crate::platform::{Event, Platform};
 use crate::routes;
@@ -21,7 +21,7 @@ operation_error! {
 }
 operation_error! {
     /// Why a policy was not set.
-    PolicyPutError { Forbidden, Invalid, ApiGone, KeyGone, KeyRevoked }
+    PolicyPutError { Forbidden, MayNotReplace, Invalid, ApiGone, KeyGone, KeyRevoked }
 }
 operation_error! {
     /// Why it was not told which limits a call meets.
@@ -33,6 +33,48 @@ const fn permissions(target: PolicyTarget) -> (Permission, Permission) {
         PolicyTarget::Organization => (Permission::OrganizationRead, Permission::OrganizationWrite),
         PolicyTarget::Api(_) => (Permission::ApisRead, Permission::ApisWrite),
         PolicyTarget::Key(_) => (Permission::KeysRead, Permission::KeysWrite),
+    }
+}
+
+/// Whoever may change an API, route or key may only tighten what holds for the whole
+/// organization: a limit that replaces the organization's needs the permission to change that one.
+/// What is there already may stay, and may be taken away. `widens`: the policy is about to hold
+/// for other calls than before.
+///
+/// # Errors
+/// When the actor may not.
+pub(crate) fn check_replacing(
+    actor: &Actor,
+    old: &LimitPolicy,
+    new: &LimitPolicy,
+    widens: bool,
+) -> Result<(), MayNotReplace> {
+    let mut added = new
+        .replacing()
+        .filter(|limit| widens || !old.replacing().any(|known| known == *limit));
+    if added.next().is_some() && actor.require(Permission::OrganizationWrite).is_err() {
+        return Err(MayNotReplace);
+    }
+    Ok(())
+}
+
+/// There is nothing above an organization.
+fn check_organization(policy: &LimitPolicy) -> Result<(), Invalid> {
+    let rates = policy.rate_limits.iter().map(|l| l.replaces_organization);
+    let quotas = policy.quotas.iter().map(|q| q.replaces_organization);
+    let wrong = |list: &'static str| {
+        move |(at, replaces): (usize, bool)| {
+            let field = format!("{list}.{at}.replaces_organization");
+            replaces.then(|| FieldError::new(&field, "is for limits of APIs, routes and keys"))
+        }
+    };
+    let errors: Vec<FieldError> = (rates.enumerate().filter_map(wrong("rate_limits")))
+        .chain(quotas.enumerate().filter_map(wrong("quotas")))
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Invalid(errors))
     }
 }
 
@@ -69,7 +111,8 @@ impl Platform {
     }
 
     /// Sets the limits of the actor's organization, or of an API or key of it, as a whole. They
-    /// hold from the next call on.
+    /// hold from the next call on. Only who may change the organization's may let others hold in
+    /// their place.
     ///
     /// # Errors
     /// See [`PolicyPutError`].
@@ -81,6 +124,9 @@ impl Platform {
     ) -> Result<PolicyView, PolicyPutError> {
         let organization_id = actor.require(permissions(target).1)?.organization_id();
         policy.validate().map_err(Invalid)?;
+        if target == PolicyTarget::Organization {
+            check_organization(&policy)?;
+        }
         let (target_type, target_id, change) = match target {
             PolicyTarget::Organization => (
                 "organization",
@@ -98,6 +144,7 @@ impl Platform {
         };
         let before = self.store().policy_get(organization_id, target).await?;
         let before = before.map(|row| row.document).unwrap_or_default();
+        check_replacing(actor, &before, &policy, false)?;
         let row = PolicyRow {
             document: policy,
             updated_at: self.now(),

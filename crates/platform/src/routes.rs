@@ -1,7 +1,7 @@
 //! Routes: the parts of an API that have limits of their own.
 
 use apiverse_cluster::Change;
-use apiverse_contract::limits::{CreateRoute, MAX_ROUTES, PatchRoute, RouteView};
+use apiverse_contract::limits::{CreateRoute, LimitPolicy, MAX_ROUTES, PatchRoute, RouteView};
 use apiverse_contract::patch::Patch;
 use apiverse_contract::routes::{RouteTable, RouteTemplate};
 use apiverse_contract::{ApiId, ListQuery, OrganizationId, Page, RouteId};
@@ -14,12 +14,13 @@ use crate::clock::new_id;
 use crate::cursor;
 use crate::fault::{ApiGone, Invalid, RouteGone, RouteNameInUse, operation_error};
 use crate::keys::upper;
+use crate::limits::check_replacing;
 use crate::permissions::Permission;
 use crate::platform::{Event, Platform};
 
 operation_error! {
     /// Why a route was not created.
-    RouteCreateError { Forbidden, Invalid, ApiGone, RouteNameInUse }
+    RouteCreateError { Forbidden, MayNotReplace, Invalid, ApiGone, RouteNameInUse }
 }
 operation_error! {
     /// Why routes were not listed.
@@ -31,7 +32,7 @@ operation_error! {
 }
 operation_error! {
     /// Why a route was not changed.
-    RouteUpdateError { Forbidden, Invalid, RouteGone, RouteNameInUse }
+    RouteUpdateError { Forbidden, MayNotReplace, Invalid, RouteGone, RouteNameInUse }
 }
 operation_error! {
     /// Why a route was not deleted.
@@ -52,6 +53,7 @@ impl Platform {
         let api = self.store().api_get(organization_id, api_id).await?;
         api.ok_or(ApiGone)?;
         input.validate().map_err(Invalid)?;
+        check_replacing(actor, &LimitPolicy::default(), &input.policy, false)?;
         let now = self.now();
         let row = RouteRow {
             id: new_id!(self.inner.clock, RouteId),
@@ -155,6 +157,8 @@ impl Platform {
         if let Some(policy) = patch.policy {
             row.policy = policy;
         }
+        let widens = row.path != old.path || row.methods != old.methods;
+        check_replacing(actor, &old.policy, &row.policy, widens)?;
         row.updated_at = self.now();
         let event = event("route.updated", id, difference(&shown(&old), &shown(&row)));
         let line = self.audit(actor, event);

@@ -15,6 +15,7 @@ use chrono::DateTime;
 
 use crate::{Actor, Clock, Fault, Platform, PlatformConfig, RequestInfo, ThrottleConfig};
 
+mod limits;
 mod resources;
 mod sign_in;
 

@@ -25,12 +25,14 @@ async fn policies_live_with_what_they_limit(engine: Engine) {
         "quotas": [{ "name": "monthly", "limit": 1_000_000_000_000_000_u64, "period": "month" }],
         "concurrency": 5,
     });
-    for path in [
-        "/organization/limits".to_owned(),
-        format!("/apis/{api}/limits"),
-        format!("/api-keys/{key}/limits"),
+    let mut exception = policy.clone();
+    exception["rate_limits"][0]["replaces_organization"] = json!(true);
+    for (path, policy) in [
+        ("/organization/limits".to_owned(), &policy),
+        (format!("/apis/{api}/limits"), &policy),
+        (format!("/api-keys/{key}/limits"), &exception),
     ] {
-        let set = client.put(&path, &policy).await.expect_status(200).json();
+        let set = client.put(&path, policy).await.expect_status(200).json();
         let shown = client.get(&path).await.expect_status(200).json();
         assert_eq!(shown, set, "{path}");
         assert_eq!(shown["rate_limits"][0]["burst"], 20);

@@ -9,6 +9,7 @@ fn rate(name: &str, limit: u32) -> RateLimit {
         burst: None,
         per: Per::Scope,
         count_denied: false,
+        replaces_organization: false,
     }
 }
 
@@ -18,6 +19,7 @@ fn quota(name: &str, limit: u64) -> Quota {
         limit,
         period: Period::Month,
         per: QuotaPer::Key,
+        replaces_organization: false,
     }
 }
 
@@ -113,7 +115,10 @@ fn the_lower_of_two_names_wins() {
         ..LimitPolicy::default()
     };
     let key = LimitPolicy {
-        rate_limits: vec![rate("monthly", 7)],
+        rate_limits: vec![RateLimit {
+            replaces_organization: true,
+            ..rate("monthly", 7)
+        }],
         quotas: vec![quota("burst", 9)],
         concurrency: Some(5),
     };
@@ -123,38 +128,61 @@ fn the_lower_of_two_names_wins() {
         target_name: name,
         policy,
     };
-    let found = effective(&[
-        source(PolicyScope::Key, 3, "Mobile", &key),
-        source(PolicyScope::Organization, 1, "Acme", &organization),
-        source(PolicyScope::Api, 2, "Weather", &api),
-    ]);
-    let told: Vec<(PolicyScope, &str, Vec<PolicyScope>)> = found
-        .iter()
-        .map(|one| {
-            (
-                one.from.scope,
-                one.limit.name(),
-                one.overrides.iter().map(|o| o.from.scope).collect(),
-            )
-        })
-        .collect();
+    let told = |found: &[EffectiveLimit]| -> Vec<(PolicyScope, String, Vec<PolicyScope>)> {
+        found
+            .iter()
+            .map(|one| {
+                let overrides = one.overrides.iter().map(|o| o.from.scope).collect();
+                (one.from.scope, one.limit.name().to_owned(), overrides)
+            })
+            .collect()
+    };
+    let line = |scope, name: &str, overrides: &[PolicyScope]| {
+        (scope, name.to_owned(), overrides.to_vec())
+    };
     use PolicyScope::{Api, Key, Organization};
+    let found = effective(&[
+        source(Key, 3, "Mobile", &key),
+        source(Organization, 1, "Acme", &organization),
+        source(Api, 2, "Weather", &api),
+    ]);
     assert_eq!(
-        told,
+        told(&found),
         [
-            (Organization, "hourly", vec![]),
-            (Organization, "concurrency", vec![]),
-            (Key, "monthly", vec![Organization]),
-            (Key, "burst", vec![Api, Organization]),
-            (Key, "concurrency", vec![]),
+            line(Organization, "burst", &[]),
+            line(Organization, "hourly", &[]),
+            line(Organization, "concurrency", &[]),
+            line(Key, "monthly", &[Organization]),
+            line(Key, "burst", &[Api]),
+            line(Key, "concurrency", &[]),
         ]
     );
-    assert_eq!(found[3].limit, Limit::Quota(quota("burst", 9)));
+    assert_eq!(found[4].limit, Limit::Quota(quota("burst", 9)));
     assert_eq!(
-        found[3].overrides[0].limit,
+        found[4].overrides[0].limit,
         Limit::RateLimit(rate("burst", 20))
     );
-    assert_eq!(found[3].from.target_name, "Mobile");
+    assert_eq!(found[4].from.target_name, "Mobile");
+
+    // It is the lowest one's word that counts: one between that replaces the organization's is
+    // replaced itself.
+    let mut lifted = api.clone();
+    lifted.rate_limits[0].replaces_organization = true;
+    let sources = [
+        source(Organization, 1, "Acme", &organization),
+        source(Api, 2, "Weather", &lifted),
+        source(Key, 3, "Mobile", &key),
+    ];
+    assert_eq!(
+        told(&effective(&sources[..2])),
+        [
+            line(Organization, "hourly", &[]),
+            line(Organization, "monthly", &[]),
+            line(Organization, "concurrency", &[]),
+            line(Api, "burst", &[Organization]),
+        ]
+    );
+    assert_eq!(told(&effective(&sources)), told(&found));
     assert!(effective(&[]).is_empty());
 }
 

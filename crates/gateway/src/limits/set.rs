@@ -6,7 +6,7 @@ use std::sync::Arc;
 use apiverse_contract::ErrorCode;
 use apiverse_contract::limits::{
     Algorithm, CONCURRENCY_NAME, Per, Period as PolicyPeriod, PolicyScope, Quota, QuotaPer,
-    RateLimit,
+    RateLimit, is_replaced,
 };
 use apiverse_limits::header::{self, Policy, Unit};
 use apiverse_limits::{Counter, Gate, Moment, Period, Spec};
@@ -82,16 +82,13 @@ impl Resolved<'_> {
 }
 
 impl Set {
-    /// `attached`: from the uppermost to the lowest. Of the limits with one name the lowest
-    /// policy's holds, whatever its kind (`apiverse_contract::limits::effective` in other words).
+    /// `attached`: from the uppermost to the lowest.
     pub(crate) fn new(attached: &[Attached], registry: &Registry) -> Self {
         let mut entries = Vec::new();
         let mut gates = Vec::new();
         for (at, one) in attached.iter().enumerate() {
-            let is_replaced = |name: &str| {
-                let mut below = attached[at + 1..].iter();
-                below.any(|lower| lower.policy.names(name))
-            };
+            let below = || attached[at + 1..].iter().map(|lower| &*lower.policy);
+            let is_replaced = |name: &str| is_replaced(one.scope, name, below());
             for limit in &one.policy.rate_limits {
                 if !is_replaced(&limit.name) {
                     entries.push(Entry::rate(one, limit, registry));
@@ -117,6 +114,7 @@ impl Set {
                 });
             }
         }
+        tell_apart(&mut entries);
         let all = entries
             .iter()
             .map(|entry| &entry.policy)
@@ -128,6 +126,21 @@ impl Set {
             entries,
             gates,
             policies,
+        }
+    }
+}
+
+/// The organization's limit keeps its name; the one of the same name that holds beside it is
+/// called by what it is attached to as well: `key.burst`. No name that is chosen has a dot.
+fn tell_apart(entries: &mut [Entry]) {
+    for at in 1..entries.len() {
+        let (before, rest) = entries.split_at_mut(at);
+        if let Some(entry) = rest.first_mut()
+            && before.iter().any(|upper| upper.name == entry.name)
+        {
+            let name = format!("{}.{}", entry.attached.scope, entry.name);
+            entry.policy = Policy::of(&name, &entry.spec);
+            entry.name = name.into();
         }
     }
 }

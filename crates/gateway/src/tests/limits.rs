@@ -27,6 +27,15 @@ fn hourly(name: &str, limit: u32) -> RateLimit {
         burst: None,
         per: Per::Scope,
         count_denied: false,
+        replaces_organization: false,
+    }
+}
+
+/// One in the place of the organization's.
+fn replacing(name: &str, limit: u32) -> RateLimit {
+    RateLimit {
+        replaces_organization: true,
+        ..hourly(name, limit)
     }
 }
 
@@ -36,6 +45,7 @@ fn monthly(name: &str, limit: u64, per: QuotaPer) -> Quota {
         limit,
         period: Period::Month,
         per,
+        replaces_organization: false,
     }
 }
 
@@ -260,10 +270,10 @@ async fn limits_of_all_levels_apply_and_the_lowest_of_a_name_holds() {
     let all = rates([hourly("calls", 6), hourly("whole", 9)]);
     world.limit(PolicyTarget::Organization, all).await;
     world
-        .limit(PolicyTarget::Api(api), rates([hourly("calls", 3)]))
+        .limit(PolicyTarget::Api(api), rates([replacing("calls", 3)]))
         .await;
     world
-        .route(api, "/search/*", rates([hourly("calls", 1)]))
+        .route(api, "/search/*", rates([replacing("calls", 1)]))
         .await;
     world
         .limit(PolicyTarget::Key(key_id), rates([hourly("unused", 1)]))
@@ -296,6 +306,46 @@ async fn limits_of_all_levels_apply_and_the_lowest_of_a_name_holds() {
         1,
         "one of `calls` is left"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_organizations_limits_hold_beside_others_of_their_name() {
+    let world = World::new().await;
+    let upstream = answering(OK).await;
+    let api = world.add_api(upstream, |_| {}).await;
+    world
+        .add_api(upstream, |row| {
+            row.slug = "y".to_owned();
+        })
+        .await;
+    world
+        .limit(PolicyTarget::Organization, rates([hourly("calls", 5)]))
+        .await;
+    world
+        .limit(PolicyTarget::Api(api), rates([hourly("calls", 3)]))
+        .await;
+    assert_eq!(world.passing("/proxy/x/a", 4).await, 3);
+    let refused = world.get("/proxy/x/a").await;
+    assert_eq!(
+        problem(&refused)["violated-policies"],
+        serde_json::json!(["api.calls"])
+    );
+    assert_eq!(world.passing("/proxy/y/a", 4).await, 2, "two were left");
+    // A lower one that allows more does not help.
+    world
+        .limit(PolicyTarget::Api(api), rates([hourly("calls", 100)]))
+        .await;
+    let refused = world.get("/proxy/x/a").await;
+    assert_eq!(
+        problem(&refused)["violated-policies"],
+        serde_json::json!(["calls"])
+    );
+    // One that was let hold in its place does.
+    world
+        .limit(PolicyTarget::Api(api), rates([replacing("calls", 4)]))
+        .await;
+    assert_eq!(world.passing("/proxy/x/a", 6).await, 4);
+    assert_eq!(world.passing("/proxy/y/a", 1).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,12 +14,14 @@ fn policy(limit: u32) -> LimitPolicy {
             burst: None,
             per: Per::Address,
             count_denied: true,
+            replaces_organization: true,
         }],
         quotas: vec![Quota {
             name: "monthly".into(),
             limit: 1_000_000_000_000_000,
             period: Period::Month,
             per: QuotaPer::Key,
+            replaces_organization: false,
         }],
         concurrency: Some(7),
     }

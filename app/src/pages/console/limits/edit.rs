@@ -1,7 +1,7 @@
 //! The form of one limit.
 
 use apiverse_contract::limits::{
-    Algorithm, CONCURRENCY_NAME, Limit, LimitPolicy, Per, Period, QuotaPer, RateLimit,
+    Algorithm, CONCURRENCY_NAME, Limit, LimitPolicy, Per, Period, PolicyScope, QuotaPer, RateLimit,
 };
 use leptos::ev::{Event, MouseEvent};
 use leptos::prelude::*;
@@ -55,6 +55,7 @@ pub fn form(limits: Limits, policy: &LimitPolicy, old: String) -> AnyView {
     };
     let path = limits.path.get_value();
     let action = opened(limits, &old);
+    let has_upper = limits.target.with_value(|target| target.scope != PolicyScope::Organization);
     let kinds = match &found {
         Some(limit) => {
             view! { <input type="hidden" name="kind" value=kind_of(limit) /> }.into_any()
@@ -72,7 +73,7 @@ pub fn form(limits: Limits, policy: &LimitPolicy, old: String) -> AnyView {
         >
             <div class="panel-body flex flex-col gap-4">
                 {form.head()} <input type="hidden" name="old" value=old.clone() /> {kinds}
-                {fields(form, found.as_ref())}
+                {fields(form, found.as_ref(), has_upper)}
                 <p class="text-sm font-medium" aria-live="polite">
                     {text(preview)}
                 </p>
@@ -118,7 +119,7 @@ fn kind_of(limit: &Limit) -> &'static str {
 
 /// Which fields are seen follows the chosen kind by style sheet alone; of a limit that is changed
 /// the kind stays as it is.
-fn fields(form: FormState, old: Option<&Limit>) -> AnyView {
+fn fields(form: FormState, old: Option<&Limit>, has_upper: bool) -> AnyView {
     let has = |kind: &str| old.is_none_or(|limit| kind_of(limit) == kind);
     let named = old.is_none_or(|limit| !matches!(limit, Limit::Concurrency { .. }));
     let (name, calls) = match old {
@@ -136,7 +137,7 @@ fn fields(form: FormState, old: Option<&Limit>) -> AnyView {
                         <div class="group-has-[[value=concurrency]:checked]:hidden">
                             {Input::mono("limit_name", "Name")
                                 .placeholder("burst")
-                                .help("Callers see it. The same name as one from above replaces that.")
+                                .help("Callers see it. Of an API's and a key's limit of the same name the key's holds.")
                                 .show(form, name)}
                         </div>
                     }
@@ -146,6 +147,28 @@ fn fields(form: FormState, old: Option<&Limit>) -> AnyView {
             {Input::mono("limit", "Calls").placeholder("100").show(form, &calls)}
             {when(has("rate_limit"), || rate_fields(form, old))}
             {when(has("quota"), || quota_fields(form, old))}
+            {when(named && has_upper, || replaces_field(form, old))}
+        </div>
+    }
+    .into_any()
+}
+
+fn replaces_field(form: FormState, old: Option<&Limit>) -> AnyView {
+    let is_set = match old {
+        Some(Limit::RateLimit(limit)) => limit.replaces_organization,
+        Some(Limit::Quota(quota)) => quota.replaces_organization,
+        Some(Limit::Concurrency { .. }) | None => false,
+    };
+    view! {
+        <div class="pt-6 sm:col-span-2 group-has-[[value=concurrency]:checked]:hidden">
+            {check(
+                form,
+                "replaces_organization",
+                "true",
+                "In place of the organization's",
+                "Otherwise the organization's limit of the same name holds too. For owners and admins.",
+                is_set,
+            )}
         </div>
     }
     .into_any()
