@@ -69,6 +69,18 @@ impl StatusClass {
     }
 }
 
+/// What left a line in the usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UsageKind {
+    /// A call through the gateway.
+    #[default]
+    Call,
+    /// A verification of a key, for a service that takes it without the gateway.
+    Verification,
+}
+
 /// What `GET /usage`, `/usage/calls` and `/usage/top` have in common: which calls are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams, utoipa::ToSchema))]
@@ -84,6 +96,10 @@ pub struct UsageQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(inline))]
     pub status: Option<StatusClass>,
+    /// Calls through the gateway when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub kind: Option<UsageKind>,
     /// Inclusive; 24 hours before `to` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<DateTime<Utc>>,
@@ -219,6 +235,9 @@ pub struct CallView {
     pub bytes_out: u64,
     /// The gateway's own error code, if the answer is the gateway's.
     pub error_code: Option<String>,
+    /// Of a verification: for how many calls it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u64>,
 }
 
 /// What to rank by.

@@ -1,10 +1,11 @@
 //! The context of one call, which every phase adds to, and which is its usage event in the end.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use apiverse_contract::{ErrorCode, KeyId, OrganizationId, UsageEventId};
+use apiverse_contract::{ErrorCode, KeyId, OrganizationId, RouteId, UsageEventId};
 use apiverse_store::ExplanationRow;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
@@ -35,6 +36,7 @@ pub(crate) struct CallRecord {
     pub(crate) organization_id: Option<OrganizationId>,
     pub(crate) api: Option<Arc<ApiRecord>>,
     pub(crate) key_id: Option<KeyId>,
+    pub(crate) route_id: Cell<Option<RouteId>>,
     /// The status of the answer; 0 while there is none.
     pub(crate) status: u16,
     pub(crate) error: Option<ErrorCode>,
@@ -77,6 +79,7 @@ impl CallRecord {
             organization_id: None,
             api: None,
             key_id: None,
+            route_id: Cell::default(),
             status: 0,
             error: None,
             refused: true,
@@ -165,6 +168,8 @@ impl CallRecord {
             bytes_in: self.bytes_in + body_in,
             bytes_out: self.bytes_out,
             refused: self.refused,
+            route_id: self.route_id.get(),
+            verified: None,
         });
     }
 }

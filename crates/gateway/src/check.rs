@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use apiverse_contract::verify::LimitState;
-use apiverse_contract::{ApiId, ErrorCode, KeyId, OrganizationId};
+use apiverse_contract::{ApiId, ErrorCode, KeyId, OrganizationId, UsageEventId};
 use apiverse_limits::header;
 use http::Method;
 
@@ -14,6 +14,10 @@ use crate::Gateway;
 use crate::keys::{Identifier, IdentifyError, TICKET_TAG};
 use crate::limits::{Caller, attached_to, take};
 use crate::snapshot::KeyRecord;
+use crate::usage::Event;
+
+/// Stands where the method does, of a verification that named none.
+const VERIFY: &str = "VERIFY";
 
 /// The text is no key that may be used now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +78,20 @@ pub struct CheckedCall<'a> {
     pub address: Option<IpAddr>,
     /// How many calls it counts for; 0: only look.
     pub cost: u32,
+}
+
+/// A verification that is over.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckOutcome<'a> {
+    pub organization_id: OrganizationId,
+    pub key_id: KeyId,
+    pub call: CheckedCall<'a>,
+    /// Why it was refused.
+    pub refused: Option<ErrorCode>,
+    pub request_id: &'a str,
+    pub began: Instant,
+    /// The same by the calendar: microseconds since 1970.
+    pub began_us: i64,
 }
 
 /// What the limits say of a call.
@@ -157,6 +175,43 @@ impl Gateway {
             states,
             tightest: header::tightest(&levels),
         }
+    }
+
+    /// Takes a verification down, as a call is: when this returns, it outlives the process, and so
+    /// do the quotas it was taken from. Only looking (a cost of 0) leaves nothing.
+    pub fn record_check(&self, outcome: &CheckOutcome<'_>) {
+        let call = outcome.call;
+        if call.cost == 0 {
+            return;
+        }
+        let path = call.path.unwrap_or_default();
+        let route = call.api_id.filter(|_| call.path.is_some()).and_then(|id| {
+            let snapshot = self.loader.current();
+            let api = snapshot.api_by_id(outcome.organization_id, id)?;
+            Some(api.routes.find(call.method.unwrap_or("GET"), path)?.id)
+        });
+        let method = call.method.unwrap_or(VERIFY).as_bytes();
+        let took = outcome.began.elapsed();
+        let began_ms = u64::try_from(outcome.began_us / 1000).unwrap_or(0);
+        self.checks.lock().record(&Event {
+            id: UsageEventId::from_parts(began_ms, rand::random()),
+            organization_id: outcome.organization_id,
+            api_id: call.api_id,
+            key_id: Some(outcome.key_id),
+            request_id: outcome.request_id,
+            started_at_us: outcome.began_us,
+            method: &Method::from_bytes(method).unwrap_or_default(),
+            path,
+            status: outcome.refused.map_or(200, ErrorCode::status),
+            error: outcome.refused,
+            latency_us: i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
+            upstream_us: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            refused: outcome.refused.is_some(),
+            route_id: route,
+            verified: Some(call.cost),
+        });
     }
 
     /// The key that `text` is, as of `now_us` (microseconds since 1970), by the gateway's own

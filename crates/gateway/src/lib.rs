@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 pub use apiverse_journal::{OpenError as JournalError, Options as JournalOptions};
-pub use check::{CheckError, CheckedCall, CheckedKey, CheckedLimits};
+pub use check::{CheckError, CheckOutcome, CheckedCall, CheckedKey, CheckedLimits};
 pub use config::{GatewayConfig, UpstreamTls, UsageConfig};
 pub use snapshot::LoadError;
 
@@ -60,6 +60,8 @@ pub struct Gateway {
     pub(crate) hash_key: [u8; 32],
     /// Texts that were verified outside of calls.
     pub(crate) checked: Mutex<VerifiedKeys>,
+    /// Where they are recorded.
+    pub(crate) checks: Mutex<usage::EventWriter>,
     /// The control plane's runtime.
     pub(crate) runtime: Handle,
 }
@@ -91,6 +93,7 @@ impl Gateway {
             Arc::clone(&meters),
             Handle::current(),
         )?;
+        let checks = usage.writer();
         let explained =
             explain::start(store.clone(), Arc::clone(&meters), config.explanations_kept);
         let loader = Loader::new(
@@ -115,6 +118,7 @@ impl Gateway {
             meters,
             hash_key: rand::random(),
             checked: Mutex::new(VerifiedKeys::new(verified_keys)),
+            checks: Mutex::new(checks),
             runtime: Handle::current(),
         });
         let watched = Arc::clone(&gateway);

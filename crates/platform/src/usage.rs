@@ -82,6 +82,7 @@ impl Platform {
                 bytes_in: count(usage.bytes_in),
                 bytes_out: count(usage.bytes_out),
                 error_code: usage.error_code,
+                cost: usage.verified.map(count),
             }
         }))
     }
@@ -149,6 +150,7 @@ fn filter(organization_id: OrganizationId, query: &UsageQuery, range: UsageRange
         api_id: query.api_id,
         key_id: query.key_id,
         status: query.status,
+        kind: query.kind.unwrap_or_default(),
         from_us: range.from.timestamp_micros(),
         to_us: range.to.timestamp_micros(),
     }

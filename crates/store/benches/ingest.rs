@@ -99,5 +99,7 @@ fn event(n: u64, request_id: &str, organization: u128) -> UsageEvent<'_> {
         bytes_in: 0,
         bytes_out: 1024,
         refused: false,
+        route_id: None,
+        verified: None,
     }
 }

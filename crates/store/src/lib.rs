@@ -16,6 +16,7 @@ mod pool;
 mod rows;
 mod sessions;
 mod usage;
+mod usage_counts;
 mod usage_postgres;
 mod usage_queries;
 mod usage_retention;
@@ -32,6 +33,7 @@ pub use pool::{Kind, PoolStatus, Store};
 pub use rows::{ApiKeyRow, ApiRow, AuditRow, MembershipRow, OrganizationRow, SessionRow, UserRow};
 pub use sessions::RefreshUse;
 pub use usage::{Ingested, UsageEvent, UsageMark, UsageRow};
-pub use usage_queries::{CallRow, LatencyRow, SeriesRow, ServedFilter, TopRowDb, UsageFilter};
+pub use usage_counts::ServedFilter;
+pub use usage_queries::{CallRow, LatencyRow, SeriesRow, TopRowDb, UsageFilter};
 
 type Result<T> = std::result::Result<T, StoreError>;

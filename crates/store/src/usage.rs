@@ -1,6 +1,6 @@
 //! Writing usage events.
 
-use apiverse_contract::{ApiId, KeyId, OrganizationId, UsageEventId};
+use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId, UsageEventId};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -29,6 +29,10 @@ pub struct UsageRow {
     pub bytes_out: i64,
     /// The gateway answered itself; the upstream never saw the call.
     pub refused: bool,
+    /// The route of the API that the call came to.
+    pub route_id: Option<RouteId>,
+    /// A verification of the key, which counts for so many calls; `None`: a call.
+    pub verified: Option<i64>,
 }
 
 from_row! {
@@ -48,6 +52,8 @@ from_row! {
         bytes_in: row.try_get("bytes_in")?,
         bytes_out: row.try_get("bytes_out")?,
         refused: row.try_get("refused")?,
+        route_id: row.try_get::<Option<Uuid>, _>("route_id")?.map(RouteId),
+        verified: row.try_get("verified")?,
     };
 }
 
@@ -71,6 +77,8 @@ impl UsageRow {
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             refused: self.refused,
+            route_id: self.route_id,
+            verified: self.verified,
         }
     }
 }
@@ -94,6 +102,8 @@ pub struct UsageEvent<'a> {
     pub bytes_in: i64,
     pub bytes_out: i64,
     pub refused: bool,
+    pub route_id: Option<RouteId>,
+    pub verified: Option<i64>,
 }
 
 /// How far a journal of events is stored: written in one transaction with the events, so that
@@ -132,7 +142,8 @@ pub(crate) const MOVE: &str = "INSERT INTO usage_journals (journal_id, position,
      WHERE usage_journals.position = $4";
 
 impl Store {
-    /// Stores events, and how far that brings their journals, in one transaction.
+    /// Stores events, what they add to the sums of quotas, and how far that brings their journals,
+    /// in one transaction.
     ///
     /// SQLite works on the calling thread, which waits for it: call this where nothing else is
     /// kept from running.

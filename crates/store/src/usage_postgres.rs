@@ -3,15 +3,17 @@
 use apiverse_contract::latency::bucket_of;
 use chrono::DateTime;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use uuid::Uuid;
 
 use crate::Result;
 use crate::usage::{MOVE, UsageEvent, UsageMark};
+use crate::usage_counts::{Count, sums};
 use crate::usage_sqlite::UsageState;
 
 const COPY: &str = "COPY usage_metrics (id, organization_id, api_id, key_id, request_id, \
      started_at_us, method, path, status, error_code, latency_us, latency_bucket, upstream_us, \
-     bytes_in, bytes_out, refused) FROM STDIN (FORMAT BINARY)";
-const COLUMNS: i16 = 16;
+     bytes_in, bytes_out, refused, route_id, verified) FROM STDIN (FORMAT BINARY)";
+const COLUMNS: i16 = 18;
 /// Bytes that are sent at once.
 const CHUNK: usize = 64 << 10;
 const DAY_US: i64 = 86_400_000_000;
@@ -84,9 +86,34 @@ async fn store(
         bytes.extend_from_slice(&(-1i16).to_be_bytes());
         copy.send(bytes.as_slice()).await?;
         copy.finish().await?;
+        add(&mut tx, sums(events)).await?;
     }
     tx.commit().await?;
     Ok(true)
+}
+
+/// Last, as other nodes that add to the same rows wait from here to the commit.
+async fn add(tx: &mut Transaction<'_, Postgres>, sums: Vec<(Count, i64)>) -> sqlx::Result<()> {
+    const SQL: &str = "INSERT INTO usage_counts \
+         (organization_id, key_id, start_us, api_id, route_id, calls) \
+         SELECT * FROM unnest($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (organization_id, key_id, start_us, api_id, route_id) \
+         DO UPDATE SET calls = usage_counts.calls + excluded.calls";
+    let of = |part: fn(&Count) -> Uuid| -> Vec<Uuid> {
+        sums.iter().map(|(count, _)| part(count)).collect()
+    };
+    let starts: Vec<i64> = sums.iter().map(|(count, _)| count.start_us).collect();
+    let calls: Vec<i64> = sums.iter().map(|(_, calls)| *calls).collect();
+    sqlx::query(SQL)
+        .bind(of(|count| count.organization))
+        .bind(of(|count| count.key))
+        .bind(starts)
+        .bind(of(|count| count.api))
+        .bind(of(|count| count.route))
+        .bind(calls)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// One row in the format of binary COPY: the number of fields, then each with its length.
@@ -108,6 +135,8 @@ fn encode(bytes: &mut Vec<u8>, event: &UsageEvent<'_>) {
     field(bytes, &event.bytes_in.to_be_bytes());
     field(bytes, &event.bytes_out.to_be_bytes());
     field(bytes, &[u8::from(event.refused)]);
+    optional(bytes, event.route_id.as_ref().map(|id| id.0.as_bytes()));
+    optional(bytes, event.verified.map(i64::to_be_bytes).as_ref());
 }
 
 fn field(bytes: &mut Vec<u8>, value: &[u8]) {

@@ -1,6 +1,6 @@
 //! Reading usage: series, percentiles, rankings, recent calls.
 
-use apiverse_contract::usage::{StatusClass, UsageDimension};
+use apiverse_contract::usage::{StatusClass, UsageDimension, UsageKind};
 use apiverse_contract::{ApiId, KeyId, OrganizationId, UsageEventId};
 use sqlx::Row;
 use uuid::Uuid;
@@ -17,18 +17,7 @@ pub struct UsageFilter {
     pub api_id: Option<ApiId>,
     pub key_id: Option<KeyId>,
     pub status: Option<StatusClass>,
-    /// Inclusive, microseconds since 1970.
-    pub from_us: i64,
-    /// Exclusive.
-    pub to_us: i64,
-}
-
-/// Which calls a quota counts: those that reached their upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServedFilter {
-    pub organization_id: OrganizationId,
-    pub api_id: Option<ApiId>,
-    pub key_id: Option<KeyId>,
+    pub kind: UsageKind,
     /// Inclusive, microseconds since 1970.
     pub from_us: i64,
     /// Exclusive.
@@ -113,7 +102,7 @@ from_row! {
     );
 }
 
-/// `$1` to `$7` of every query here.
+/// `$1` to `$8` of every query here.
 macro_rules! bind_filter {
     ($query:expr, $filter:expr) => {{
         let first = $filter.status.map(StatusClass::first_status);
@@ -125,6 +114,7 @@ macro_rules! bind_filter {
             .bind($filter.key_id.map(|id| id.0))
             .bind(first)
             .bind(first.map(|first| first + 100))
+            .bind($filter.kind == UsageKind::Verification)
     }};
 }
 
@@ -134,7 +124,8 @@ macro_rules! sql {
             $select,
             " WHERE u.organization_id = $1 AND u.started_at_us >= $2 AND u.started_at_us < $3",
             " AND ($4 IS NULL OR u.api_id = $4) AND ($5 IS NULL OR u.key_id = $5)",
-            " AND ($6 IS NULL OR (u.status >= $6 AND u.status < $7)) ",
+            " AND ($6 IS NULL OR (u.status >= $6 AND u.status < $7))",
+            " AND (u.verified IS NOT NULL) = $8 ",
             $rest
         )
     };
@@ -148,7 +139,7 @@ impl Store {
     /// When the database fails.
     pub async fn usage_series(&self, filter: &UsageFilter, step_us: i64) -> Result<Vec<SeriesRow>> {
         const SQL: &str = sql!(
-            "SELECT u.started_at_us / $8 * $8 AS start_us, count(*) AS calls, \
+            "SELECT u.started_at_us / $9 * $9 AS start_us, count(*) AS calls, \
              CAST(sum(CASE WHEN u.status >= 400 THEN 1 ELSE 0 END) AS BIGINT) AS errors, \
              CAST(sum(CASE WHEN u.refused THEN 1 ELSE 0 END) AS BIGINT) AS refused_calls, \
              CAST(sum(u.bytes_in) AS BIGINT) AS sum_in, CAST(sum(u.bytes_out) AS BIGINT) AS sum_out, \
@@ -167,46 +158,6 @@ impl Store {
         )
     }
 
-    /// How many calls reached their upstream.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn usage_served(&self, filter: &ServedFilter) -> Result<i64> {
-        const SQL: &str = "SELECT count(*) FROM usage_metrics \
-             WHERE organization_id = $1 AND started_at_us >= $2 AND started_at_us < $3 \
-             AND ($4 IS NULL OR api_id = $4) AND ($5 IS NULL OR key_id = $5) AND NOT refused";
-        Ok(with_pool!(self, pool => sqlx::query_scalar(SQL)
-            .bind(filter.organization_id.0)
-            .bind(filter.from_us)
-            .bind(filter.to_us)
-            .bind(filter.api_id.map(|id| id.0))
-            .bind(filter.key_id.map(|id| id.0))
-            .fetch_one(pool)
-            .await?))
-    }
-
-    /// The same, for each method and path that was called.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn usage_served_by_path(
-        &self,
-        filter: &ServedFilter,
-    ) -> Result<Vec<(String, String, i64)>> {
-        const SQL: &str = "SELECT method, path, count(*) FROM usage_metrics \
-             WHERE organization_id = $1 AND started_at_us >= $2 AND started_at_us < $3 \
-             AND ($4 IS NULL OR api_id = $4) AND ($5 IS NULL OR key_id = $5) AND NOT refused \
-             GROUP BY method, path ORDER BY method, path";
-        Ok(with_pool!(self, pool => sqlx::query_as(SQL)
-            .bind(filter.organization_id.0)
-            .bind(filter.from_us)
-            .bind(filter.to_us)
-            .bind(filter.api_id.map(|id| id.0))
-            .bind(filter.key_id.map(|id| id.0))
-            .fetch_all(pool)
-            .await?))
-    }
-
     /// Calls by step and latency bucket, ascending by both.
     ///
     /// # Errors
@@ -217,7 +168,7 @@ impl Store {
         step_us: i64,
     ) -> Result<Vec<LatencyRow>> {
         const SQL: &str = sql!(
-            "SELECT u.started_at_us / $8 * $8 AS start_us, u.latency_bucket, count(*) AS calls \
+            "SELECT u.started_at_us / $9 * $9 AS start_us, u.latency_bucket, count(*) AS calls \
              FROM usage_metrics u",
             "GROUP BY 1, 2 ORDER BY 1, 2"
         );
@@ -243,8 +194,8 @@ impl Store {
             "SELECT u.*, a.name AS api_name, k.name AS key_name FROM usage_metrics u \
              LEFT JOIN apis a ON a.id = u.api_id AND a.organization_id = u.organization_id \
              LEFT JOIN api_keys k ON k.id = u.key_id AND k.organization_id = u.organization_id",
-            "AND ($8 IS NULL OR u.started_at_us < $8 OR (u.started_at_us = $8 AND u.id < $9)) \
-             ORDER BY u.started_at_us DESC, u.id DESC LIMIT $10"
+            "AND ($9 IS NULL OR u.started_at_us < $9 OR (u.started_at_us = $9 AND u.id < $10)) \
+             ORDER BY u.started_at_us DESC, u.id DESC LIMIT $11"
         );
         Ok(
             with_pool!(self, pool => bind_filter!(sqlx::query_as(SQL), filter)
@@ -271,14 +222,14 @@ impl Store {
              CAST(sum(CASE WHEN u.status >= 400 THEN 1 ELSE 0 END) AS BIGINT) AS errors \
              FROM usage_metrics u \
              LEFT JOIN apis d ON d.id = u.api_id AND d.organization_id = u.organization_id",
-            "GROUP BY u.api_id ORDER BY calls DESC, u.api_id LIMIT $8"
+            "GROUP BY u.api_id ORDER BY calls DESC, u.api_id LIMIT $9"
         );
         const BY_KEY: &str = sql!(
             "SELECT u.key_id AS dimension_id, max(d.name) AS name, count(*) AS calls, \
              CAST(sum(CASE WHEN u.status >= 400 THEN 1 ELSE 0 END) AS BIGINT) AS errors \
              FROM usage_metrics u \
              LEFT JOIN api_keys d ON d.id = u.key_id AND d.organization_id = u.organization_id",
-            "GROUP BY u.key_id ORDER BY calls DESC, u.key_id LIMIT $8"
+            "GROUP BY u.key_id ORDER BY calls DESC, u.key_id LIMIT $9"
         );
         let text = match by {
             UsageDimension::Api => BY_API,

@@ -13,14 +13,15 @@ use rusqlite::{Connection, OpenFlags, Statement, TransactionBehavior, params};
 
 use crate::Result;
 use crate::usage::{MOVE, UsageEvent, UsageMark};
+use crate::usage_counts::{ADD, sums};
 
 /// In order of the primary key, which is where the rows themselves are; so most inserts go to the
 /// page of the one before. Positions make sure that no event comes twice; should one, it is the
 /// same.
 const INSERT: &str = "INSERT INTO usage_metrics (organization_id, started_at_us, id, api_id, \
      key_id, request_id, method, path, status, error_code, latency_us, latency_bucket, \
-     upstream_us, bytes_in, bytes_out, refused) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+     upstream_us, bytes_in, bytes_out, refused, route_id, verified) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
 /// Waiting longer than this is better done by whoever tries again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -105,6 +106,17 @@ fn store(
         for event in order {
             insert(&mut statement, event)?;
         }
+        let mut statement = transaction.prepare_cached(ADD)?;
+        for (count, calls) in sums(events) {
+            statement.execute(params![
+                count.organization.as_bytes().as_slice(),
+                count.key.as_bytes().as_slice(),
+                count.start_us,
+                count.api.as_bytes().as_slice(),
+                count.route.as_bytes().as_slice(),
+                calls,
+            ])?;
+        }
     }
     transaction.commit()?;
     Ok(true)
@@ -113,6 +125,7 @@ fn store(
 fn insert(statement: &mut Statement<'_>, event: &UsageEvent<'_>) -> rusqlite::Result<()> {
     let api_id = event.api_id.as_ref().map(|id| id.0.as_bytes().as_slice());
     let key_id = event.key_id.as_ref().map(|id| id.0.as_bytes().as_slice());
+    let route_id = event.route_id.as_ref().map(|id| id.0.as_bytes().as_slice());
     statement.execute(params![
         event.organization_id.0.as_bytes().as_slice(),
         event.started_at_us,
@@ -130,6 +143,8 @@ fn insert(statement: &mut Statement<'_>, event: &UsageEvent<'_>) -> rusqlite::Re
         event.bytes_in,
         event.bytes_out,
         event.refused,
+        route_id,
+        event.verified,
     ])?;
     Ok(())
 }

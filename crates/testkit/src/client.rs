@@ -24,12 +24,26 @@ impl Client {
     /// When no HTTP client can be made.
     #[must_use]
     pub fn new(base: &str) -> Self {
+        Self::with(base, None)
+    }
+
+    /// One that calls from an address of this machine, such as `127.0.0.2`.
+    ///
+    /// # Panics
+    /// When no HTTP client can be made.
+    #[must_use]
+    pub fn from_address(base: &str, address: std::net::IpAddr) -> Self {
+        Self::with(base, Some(address))
+    }
+
+    fn with(base: &str, address: Option<std::net::IpAddr>) -> Self {
         // Another part of the process may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(crate::WAIT)
+            .local_address(address)
             .build()
             .expect("a client");
         Self {
@@ -165,6 +179,19 @@ impl Client {
             .json();
         let text = |field: &str| key[field].as_str().expect("text").to_owned();
         (text("id"), text("key"))
+    }
+
+    /// What `/metrics` says of a series, named as it stands there: `name{label="value"}`. 0 when it
+    /// is not there.
+    ///
+    /// # Panics
+    /// When there are no metrics.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let text = self.get("/metrics").await.expect_status(200).text();
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or(0.0)
     }
 
     /// A call through the gateway.

@@ -137,9 +137,8 @@ fn the_lower_of_two_names_wins() {
             })
             .collect()
     };
-    let line = |scope, name: &str, overrides: &[PolicyScope]| {
-        (scope, name.to_owned(), overrides.to_vec())
-    };
+    let line =
+        |scope, name: &str, overrides: &[PolicyScope]| (scope, name.to_owned(), overrides.to_vec());
     use PolicyScope::{Api, Key, Organization};
     let found = effective(&[
         source(Key, 3, "Mobile", &key),

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use apiverse_cluster::Leases;
 use apiverse_contract::limits::{LimitPolicy, PolicyScope};
-use apiverse_contract::{KeyId, OrganizationId};
+use apiverse_contract::{KeyId, OrganizationId, RouteId};
 use apiverse_limits::{Level, Moment, Permit, Verdict, check};
 use uuid::Uuid;
 
@@ -308,6 +308,6 @@ pub(crate) fn whose(attached: &Attached, caller: &Caller, each_key: bool) -> Who
         organization: caller.organization,
         api: api.filter(|_| by_api).map(|api| api.id),
         key: (each_key || attached.scope == PolicyScope::Key).then_some(caller.key),
-        route: (attached.scope == PolicyScope::Route).then_some(attached.target),
+        route: (attached.scope == PolicyScope::Route).then_some(RouteId(attached.target)),
     }
 }

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use apiverse_contract::{ApiId, KeyId, OrganizationId};
+use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId};
 use apiverse_limits::{Counter, Gate, Hub, Keyed, Moment, Spec};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
-use uuid::Uuid;
 
 /// What a counter counts for, and how, in one number; see [`identity`].
 pub(crate) type Identity = u128;
@@ -31,7 +30,7 @@ pub(crate) struct Whose {
     pub(crate) api: Option<ApiId>,
     pub(crate) key: Option<KeyId>,
     /// A route of `api`.
-    pub(crate) route: Option<Uuid>,
+    pub(crate) route: Option<RouteId>,
 }
 
 pub(crate) struct Registry {

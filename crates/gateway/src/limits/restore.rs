@@ -2,8 +2,8 @@
 //!
 //! The recorded calls are the truth: a quota counts those that reached the upstream, and each is
 //! in the journal or the database before its answer ends. So a count that died with its process,
-//! however it died, is made again by counting. That is done when a quota is first asked for; the
-//! call that asks waits for it, within limits.
+//! however it died, is made again from the database, which keeps sums (`usage_served`). That is
+//! done when a quota is first asked for; the call that asks waits for it, within limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,6 @@ use tokio::time::timeout;
 
 use super::registry::QuotaSlot;
 use crate::Gateway;
-use crate::snapshot::ApiRecord;
 
 /// Longest time a call waits for its quotas' counts.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -36,12 +35,7 @@ pub(crate) struct Restoring {
 
 /// Makes the counts of `slots` whole. While the database does not answer, calls go on being
 /// counted from nothing, and what was before is added when it does.
-pub(crate) async fn restore(
-    gateway: &Arc<Gateway>,
-    slots: Vec<Arc<QuotaSlot>>,
-    api: Option<Arc<ApiRecord>>,
-    now: Moment,
-) {
+pub(crate) async fn restore(gateway: &Arc<Gateway>, slots: Vec<Arc<QuotaSlot>>, now: Moment) {
     let restoring = &gateway.limiter.restoring;
     if now.mono_ns < restoring.not_before_ns.load(Ordering::Relaxed) {
         return;
@@ -50,7 +44,7 @@ pub(crate) async fn restore(
     // On the control plane's runtime, where the database's connections live.
     let count = gateway.runtime.spawn(async move {
         for slot in slots {
-            if let Err(error) = count(&shared, &slot, api.as_deref(), now).await {
+            if let Err(error) = count(&shared, &slot, now).await {
                 tracing::warn!(error = %error.cause(), "a quota's earlier calls could not be counted");
                 return false;
             }
@@ -66,7 +60,6 @@ pub(crate) async fn restore(
 async fn count(
     gateway: &Arc<Gateway>,
     slot: &Arc<QuotaSlot>,
-    api: Option<&ApiRecord>,
     now: Moment,
 ) -> Result<(), StoreError> {
     let Spec::Quota { period, .. } = *slot.counter.spec() else {
@@ -83,22 +76,11 @@ async fn count(
         organization_id: slot.whose.organization,
         api_id: slot.whose.api,
         key_id: slot.whose.key,
+        route_id: slot.whose.route,
         from_us: period.span(now.unix_s).start_s.saturating_mul(1_000_000),
         to_us: slot.made_at_us,
     };
-    let calls = match (slot.whose.route, api) {
-        (Some(route), Some(api)) => {
-            let mut calls = 0;
-            for (method, path, count) in gateway.store.usage_served_by_path(&filter).await? {
-                let found = api.routes.find(&method, &path);
-                if found.is_some_and(|record| record.id.0 == route) {
-                    calls += count;
-                }
-            }
-            calls
-        }
-        _ => gateway.store.usage_served(&filter).await?,
-    };
+    let calls = gateway.store.usage_served(&filter).await?;
     let calls = u64::try_from(calls).unwrap_or(0);
     slot.counter.restore(calls, now.unix_s);
     Ok(())

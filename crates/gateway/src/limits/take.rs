@@ -13,7 +13,6 @@ use super::set::Set;
 use super::{Attempt, Caller, Grant, LimitRefusal, Without};
 use crate::Gateway;
 use crate::call::unix_micros;
-use crate::snapshot::ApiRecord;
 
 /// Longest wait for what other nodes took, all attempts together. A Redis that does not answer is
 /// found to be away sooner than that; so who waits longer is one of too many.
@@ -41,7 +40,6 @@ pub(crate) struct Wait(Reason);
 enum Reason {
     Restore {
         slots: Vec<Arc<QuotaSlot>>,
-        api: Option<Arc<ApiRecord>>,
         now: Moment,
     },
     Exchange {
@@ -71,8 +69,7 @@ impl Taking {
                 }
                 Attempt::Restore(slots) => {
                     self.without.restoring = true;
-                    let api = caller.api.clone();
-                    return Step::Wait(Wait(Reason::Restore { slots, api, now }));
+                    return Step::Wait(Wait(Reason::Restore { slots, now }));
                 }
                 Attempt::Pending => {}
             }
@@ -102,7 +99,7 @@ impl Wait {
     /// Waits, within limits.
     pub(crate) async fn over(self, gateway: &Arc<Gateway>) {
         match self.0 {
-            Reason::Restore { slots, api, now } => restore(gateway, slots, api, now).await,
+            Reason::Restore { slots, now } => restore(gateway, slots, now).await,
             Reason::Exchange { exchanged, longest } => {
                 // Timing out is found out by the next attempt.
                 let _ = timeout(longest, exchanged).await;

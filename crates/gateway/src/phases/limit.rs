@@ -11,8 +11,8 @@ use crate::call::CallRecord;
 use crate::limits::{Caller, Set};
 use crate::peer::Peer;
 
-/// The call's limits, and whose call it is; `None`: it has none. `address` finds the caller's
-/// address.
+/// The call's limits, and whose call it is; `None`: it has none. The record gets the route.
+/// `address` finds the caller's address.
 pub(crate) fn limit(
     record: &CallRecord,
     identified: &Identified,
@@ -20,6 +20,7 @@ pub(crate) fn limit(
     address: impl FnOnce(&Peer) -> IpAddr,
 ) -> Option<(Rc<Set>, Caller)> {
     let worker = &record.worker;
+    record.route_id.set(met.route_id());
     let attached = met.limits(&identified.key, &identified.api);
     if attached.is_empty() {
         return None;

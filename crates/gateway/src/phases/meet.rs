@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use apiverse_contract::RouteId;
 use http::Method;
 
 use crate::limits::{Attached, attached_to};
@@ -30,6 +31,10 @@ pub(crate) fn meet(
 }
 
 impl Met {
+    pub(crate) fn route_id(&self) -> Option<RouteId> {
+        self.route.as_ref().map(|route| route.id)
+    }
+
     /// The limits, the uppermost first.
     pub(crate) fn limits(&self, key: &KeyRecord, api: &ApiRecord) -> Vec<Attached> {
         let organization = self

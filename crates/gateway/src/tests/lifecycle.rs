@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use apiverse_cluster::Change;
 use apiverse_contract::limits::LimitPolicy;
+use apiverse_contract::usage::UsageKind;
 use apiverse_store::{PolicyRow, PolicyTarget};
 use http_body_util::{BodyExt, Full};
 use tokio::io::AsyncWriteExt;
@@ -119,6 +120,7 @@ async fn a_shutdown_under_load_fails_no_request() {
         api_id: None,
         key_id: None,
         status: None,
+        kind: UsageKind::Call,
         from_us: 0,
         to_us: 4_000_000_000_000_000,
     };

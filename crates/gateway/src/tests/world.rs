@@ -11,6 +11,7 @@ use apiverse_contract::apis::{ApiLimits, UpstreamAuth};
 use apiverse_contract::key_format::{self, LOOKUP_LEN};
 use apiverse_contract::keys::Environment;
 use apiverse_contract::policies::{PolicyDocument, PolicyKind, PolicyScope};
+use apiverse_contract::usage::UsageKind;
 use apiverse_contract::{ApiId, AuditEventId, KeyId, OrganizationId, UserId};
 use apiverse_settings::Secret;
 use apiverse_settings::vault::Vault;
@@ -306,6 +307,7 @@ impl World {
             api_id: None,
             key_id: None,
             status: None,
+            kind: UsageKind::Call,
             from_us: 0,
             to_us: i64::MAX,
         };

@@ -1,17 +1,19 @@
 //! An event as the journal holds it.
 //!
-//! Numbers are little-endian. Version 1: version, flags (1 byte each), status (2), lengths of
+//! Numbers are little-endian. Version 2: version, flags (1 byte each), status (2), lengths of
 //! method, error code (1 each), request id, path (2 each), id, organization (16 each), start,
 //! latency, bytes in, bytes out (8 each); then, as the flags say, API, key (16 each), time until
-//! the upstream answered (8); then the texts. A record of an older version is read by every later
+//! the upstream answered (8), route (16), calls that a verification counts for (4); then the texts.
+//! Version 1 had neither of these two. A record of an older version is read by every later
 //! version, as it may lie in a journal while the program is replaced.
 
-use apiverse_contract::{ApiId, ErrorCode, KeyId, OrganizationId, UsageEventId};
+use apiverse_contract::{ApiId, ErrorCode, KeyId, OrganizationId, RouteId, UsageEventId};
 use apiverse_store::UsageEvent;
 use http::Method;
 use uuid::Uuid;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const OLDEST: u8 = 1;
 const FIXED: usize = 74;
 /// Longest path that is kept; the rest is cut off.
 const MAX_PATH: usize = 2048;
@@ -24,6 +26,8 @@ const HAS_KEY: u8 = 2;
 const HAS_UPSTREAM: u8 = 4;
 const HAS_ERROR: u8 = 8;
 const REFUSED: u8 = 16;
+const HAS_ROUTE: u8 = 32;
+const IS_VERIFICATION: u8 = 64;
 
 /// One call, as it is over.
 pub(crate) struct Event<'a> {
@@ -44,6 +48,9 @@ pub(crate) struct Event<'a> {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) refused: bool,
+    pub(crate) route_id: Option<RouteId>,
+    /// A verification, which counts for so many calls.
+    pub(crate) verified: Option<u32>,
 }
 
 /// An event that is about to be written: its texts are cut, its length is known.
@@ -70,7 +77,9 @@ impl<'a> Record<'a> {
         let event = self.event;
         let options = 16 * usize::from(event.api_id.is_some())
             + 16 * usize::from(event.key_id.is_some())
-            + 8 * usize::from(event.upstream_us.is_some());
+            + 8 * usize::from(event.upstream_us.is_some())
+            + 16 * usize::from(event.route_id.is_some())
+            + 4 * usize::from(event.verified.is_some());
         let texts = self.method.len() + self.error.len() + self.request_id.len() + self.path.len();
         FIXED + options + texts
     }
@@ -82,7 +91,9 @@ impl<'a> Record<'a> {
             | flag(HAS_KEY, event.key_id.is_some())
             | flag(HAS_UPSTREAM, event.upstream_us.is_some())
             | flag(HAS_ERROR, event.error.is_some())
-            | flag(REFUSED, event.refused);
+            | flag(REFUSED, event.refused)
+            | flag(HAS_ROUTE, event.route_id.is_some())
+            | flag(IS_VERIFICATION, event.verified.is_some());
         let mut to = Cursor(to);
         to.put([VERSION, flags]);
         to.put(event.status.to_le_bytes());
@@ -105,6 +116,12 @@ impl<'a> Record<'a> {
         if let Some(upstream_us) = event.upstream_us {
             to.put(upstream_us.to_le_bytes());
         }
+        if let Some(route) = event.route_id {
+            to.put(*route.0.as_bytes());
+        }
+        if let Some(calls) = event.verified {
+            to.put(calls.to_le_bytes());
+        }
         to.put_text(self.method);
         to.put_text(self.error);
         to.put_text(self.request_id);
@@ -116,7 +133,7 @@ impl<'a> Record<'a> {
 pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
     let mut from = Reader(record);
     let [version, flags] = from.take()?;
-    if version != VERSION {
+    if !(OLDEST..=VERSION).contains(&version) {
         return None;
     }
     let status = u16::from_le_bytes(from.take()?);
@@ -142,6 +159,14 @@ pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
         true => Some(i64::from_le_bytes(from.take()?)),
         false => None,
     };
+    let route_id = match has(HAS_ROUTE) {
+        true => Some(RouteId(from.uuid()?)),
+        false => None,
+    };
+    let verified = match has(IS_VERIFICATION) {
+        true => Some(i64::from(u32::from_le_bytes(from.take()?))),
+        false => None,
+    };
     let method = from.text(method_len.into())?;
     let error = from.text(error_len.into())?;
     let request_id = from.text(request_id_len.into())?;
@@ -163,6 +188,8 @@ pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
         bytes_in: stored(bytes_in),
         bytes_out: stored(bytes_out),
         refused: has(REFUSED),
+        route_id,
+        verified,
     })
 }
 
@@ -244,6 +271,8 @@ mod tests {
             bytes_in: u64::MAX,
             bytes_out: 2,
             refused: true,
+            route_id: None,
+            verified: None,
         }
     }
 
@@ -257,6 +286,8 @@ mod tests {
                 whole.upstream_us = Some(-1);
                 whole.error = None;
                 whole.refused = false;
+                whole.route_id = Some(RouteId(Uuid::from_u128(5)));
+                whole.verified = Some(u32::MAX);
             }
             let bytes = written(&whole);
             let back = decode(&bytes).unwrap();
@@ -271,7 +302,22 @@ mod tests {
             assert_eq!(back.upstream_us, whole.upstream_us);
             assert_eq!((back.bytes_in, back.bytes_out), (i64::MAX, 2));
             assert_eq!(back.refused, whole.refused);
+            assert_eq!(back.route_id, whole.route_id);
+            assert_eq!(back.verified, whole.verified.map(i64::from));
         }
+    }
+
+    #[test]
+    fn records_of_the_version_before_are_read() {
+        let mut bytes = written(&event("r-1", "/a", &Method::GET));
+        bytes[0] = 1;
+        let back = decode(&bytes).unwrap();
+        assert_eq!(
+            (back.path, back.route_id, back.verified),
+            ("/a", None, None)
+        );
+        bytes[0] = VERSION + 1;
+        assert_eq!(decode(&bytes), None);
     }
 
     #[test]

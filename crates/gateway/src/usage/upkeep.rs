@@ -41,6 +41,7 @@ async fn once(store: &Store, retention: Option<Duration>) -> Result<(), StoreErr
             );
         }
     }
+    store.usage_condense(now).await?;
     store
         .usage_forget_journals_before(now.saturating_sub(JOURNALS_US))
         .await?;

@@ -77,7 +77,11 @@ async fn only_who_manages_the_organization_lets_others_hold_in_its_place() {
         let edits = Permission::ApisWrite.roles().contains(&role);
         let put = async |target, policy| is_done(platform.limits_put(&actor, target, policy).await);
         let organization = PolicyTarget::Organization;
-        assert_eq!(put(organization, burst(10, false)).await, manages, "{role:?}");
+        assert_eq!(
+            put(organization, burst(10, false)).await,
+            manages,
+            "{role:?}"
+        );
         for target in targets {
             let by_owner = async |policy| {
                 let set = platform.limits_put(&owner, target, policy).await;
@@ -105,13 +109,22 @@ async fn only_who_manages_the_organization_lets_others_hold_in_its_place() {
             policy,
         };
         let create = async |route| is_done(platform.route_create(&actor, api_id, route).await);
-        assert_eq!(create(route("a", burst(99, false))).await, edits, "{role:?}");
-        assert_eq!(create(route("b", burst(99, true))).await, manages, "{role:?}");
+        assert_eq!(
+            create(route("a", burst(99, false))).await,
+            edits,
+            "{role:?}"
+        );
+        assert_eq!(
+            create(route("b", burst(99, true))).await,
+            manages,
+            "{role:?}"
+        );
         let made = platform
             .route_create(&owner, api_id, route("c", burst(50, true)))
             .await;
         let made = made.expect("creates");
-        let patch = async |patch| is_done(platform.route_patch(&actor, api_id, made.id, patch).await);
+        let patch =
+            async |patch| is_done(platform.route_patch(&actor, api_id, made.id, patch).await);
         let wider = PatchRoute {
             path: Some("/*".to_owned()),
             ..PatchRoute::default()

@@ -1,8 +1,10 @@
 //! Checking keys for services that take them without the gateway.
 
+use std::time::Instant;
+
 use apiverse_contract::ErrorCode;
 use apiverse_contract::verify::{KeyVerification, MAX_KEY_TEXT, VerifyApiKey, VerifyCode};
-use apiverse_gateway::{CheckError, CheckedCall, CheckedKey, CheckedLimits, Gateway};
+use apiverse_gateway::{CheckError, CheckOutcome, CheckedCall, CheckedKey, CheckedLimits, Gateway};
 use apiverse_platform::KeyFacts;
 use axum::Json;
 use axum::extract::State;
@@ -23,6 +25,8 @@ problems!(VerifyProblems: SIGNED_IN, CHANGE, BODY, &[ErrorCode::ApiNotFound]);
 /// It counts as `cost` calls against every limit that a call through the gateway would meet:
 /// those of the organization and the key, and with `api_id` (and `method` and `path`) those of the
 /// API (and its route). Of calls at once none is counted. A refusal counts nothing.
+///
+/// It leaves a line in the usage, where `kind=verification` finds it; a `cost` of 0 leaves none.
 #[utoipa::path(
     post, path = "/api-keys/verify", operation_id = "verify_api_key", tag = "keys",
     request_body = VerifyApiKey,
@@ -33,27 +37,57 @@ pub async fn verify(
     Authenticated(actor): Authenticated,
     ApiJson(request): ApiJson<VerifyApiKey>,
 ) -> Result<Response, ApiProblem> {
+    let began = Instant::now();
+    let mut began_us = 0;
     let mut found = None;
     let look_up = |text: &str, now_us: i64| {
+        began_us = now_us;
         let (facts, key) = facts(&state.gateway, &request, text, now_us)?;
         found = key.map(|key| (key, now_us));
         Some(facts)
     };
     let mut verified = state.platform.key_verify(&actor, &request, look_up).await?;
+    let call = CheckedCall {
+        api_id: request.api_id,
+        method: request.method.as_deref(),
+        path: request.path.as_deref().map(without_query),
+        address: request.address,
+        cost: request.cost.unwrap_or(1),
+    };
     if verified.valid
         && let Some((key, now_us)) = found
     {
-        let call = CheckedCall {
-            api_id: request.api_id,
-            method: request.method.as_deref(),
-            path: request.path.as_deref().map(without_query),
-            address: request.address,
-            cost: request.cost.unwrap_or(1),
-        };
         let limits = state.gateway.take_limits(&key, &call, now_us).await;
         add_limits(&mut verified, limits);
     }
+    if let Some(key) = &verified.key {
+        state.gateway.record_check(&CheckOutcome {
+            organization_id: actor.organization_id,
+            key_id: key.key_id,
+            call,
+            refused: refusal(verified.code),
+            request_id: &actor.request.request_id,
+            began,
+            began_us,
+        });
+    }
     Ok(no_store(Json(verified).into_response()))
+}
+
+/// What the gateway would have answered to such a call.
+const fn refusal(code: VerifyCode) -> Option<ErrorCode> {
+    match code {
+        VerifyCode::Valid => None,
+        VerifyCode::InvalidApiKey => Some(ErrorCode::InvalidApiKey),
+        VerifyCode::ExpiredApiKey => Some(ErrorCode::ExpiredApiKey),
+        VerifyCode::KeyNotAllowed | VerifyCode::InsufficientPermissions => {
+            Some(ErrorCode::KeyNotAllowed)
+        }
+        VerifyCode::IpNotAllowed => Some(ErrorCode::IpNotAllowed),
+        VerifyCode::ApiDisabled => Some(ErrorCode::ApiDisabled),
+        VerifyCode::RateLimited => Some(ErrorCode::RateLimited),
+        VerifyCode::QuotaExceeded => Some(ErrorCode::QuotaExceeded),
+    }
 }
 
 fn without_query(path: &str) -> &str {

@@ -74,6 +74,7 @@ conformance![
     usage::series_and_latency,
     usage::filters,
     usage::served_calls_are_what_quotas_count,
+    usage::verifications_are_told_from_calls,
     usage::calls_page_without_gaps,
     usage::rankings,
     notify::ping_migrate_and_pool,

@@ -175,5 +175,7 @@ pub fn usage(organization_id: OrganizationId, at: i64, status: i32, latency_us: 
         bytes_in: 10,
         bytes_out: 100,
         refused: false,
+        route_id: None,
+        verified: None,
     }
 }

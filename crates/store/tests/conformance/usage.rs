@@ -1,6 +1,6 @@
 use apiverse_contract::latency::bucket_of;
-use apiverse_contract::usage::{StatusClass, UsageDimension};
-use apiverse_contract::{ApiId, KeyId, OrganizationId};
+use apiverse_contract::usage::{StatusClass, UsageDimension, UsageKind};
+use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId};
 use apiverse_store::{
     Ingested, SeriesRow, ServedFilter, Store, UsageEvent, UsageFilter, UsageMark, UsageRow,
 };
@@ -15,6 +15,7 @@ fn all(organization_id: OrganizationId) -> UsageFilter {
         api_id: None,
         key_id: None,
         status: None,
+        kind: UsageKind::Call,
         from_us: after(-1_000_000).timestamp_micros(),
         to_us: after(1_000_000).timestamp_micros(),
     }
@@ -404,53 +405,174 @@ pub async fn rankings(store: &Store) {
 pub async fn served_calls_are_what_quotas_count(store: &Store) {
     let (_, ada) = tenant(store, "ada").await;
     let (_, bob) = tenant(store, "bob").await;
-    let (api_id, key_id) = (ApiId(id()), apiverse_contract::KeyId(id()));
-    let call = |second, path: &str, refused| UsageRow {
+    let (api_id, key_id, route_id) = (ApiId(id()), KeyId(id()), RouteId(id()));
+    let at = |at_us: i64| UsageRow {
         api_id: Some(api_id),
         key_id: Some(key_id),
-        path: path.to_owned(),
-        refused,
-        ..usage(ada.id, second, 200, 1)
+        started_at_us: at_us,
+        ..usage(ada.id, 0, 200, 1)
     };
-    let rows = [
-        call(0, "/a", false),
-        call(1, "/a", false),
-        call(2, "/b", false),
-        call(3, "/b", true),
-        usage(ada.id, 1, 500, 1),
-        usage(bob.id, 1, 200, 1),
-    ];
-    insert(store, &rows).await;
+    // Not at the edge of anything, in the second week of a month.
+    let day = 86_400_000_000;
+    let month = after(0).timestamp_micros().div_euclid(day) * day - 10 * day;
+    let now = month + 10 * day + 7 * 3_600_000_000 + 123_456_789;
+    let mut rows = Vec::new();
+    for n in 0..40 {
+        // Some of each day, and of the last minutes.
+        rows.push(at(month + n * day / 4 + n));
+        rows.push(at(now - n * 30_000_000 - 1));
+    }
+    rows.push(UsageRow {
+        refused: true,
+        ..at(month + 1)
+    });
+    rows.push(UsageRow {
+        route_id: Some(route_id),
+        ..at(month + 2)
+    });
+    rows.push(UsageRow {
+        route_id: Some(route_id),
+        ..at(now - 2)
+    });
+    // Verifications count for what they say; one that is refused for nothing.
+    for (cost, refused) in [(7, false), (1_000, true)] {
+        rows.push(UsageRow {
+            verified: Some(cost),
+            refused,
+            ..at(now - 2)
+        });
+        rows.push(UsageRow {
+            verified: Some(cost),
+            refused,
+            ..at(month + 3 * day)
+        });
+    }
+    // Without an API, without a key, and another's.
+    rows.push(UsageRow {
+        api_id: None,
+        ..at(month + 5)
+    });
+    rows.push(UsageRow {
+        key_id: None,
+        ..at(now - 3)
+    });
+    rows.push(UsageRow {
+        organization_id: bob.id,
+        ..at(month + 5)
+    });
+    // In several batches, as a journal comes.
+    for batch in rows.chunks(7) {
+        insert(store, batch).await;
+    }
     let all = ServedFilter {
         organization_id: ada.id,
         api_id: None,
         key_id: None,
-        from_us: rows[0].started_at_us,
-        to_us: rows[0].started_at_us + 10_000_000,
+        route_id: None,
+        from_us: month,
+        to_us: now,
     };
     let of_api = ServedFilter {
         api_id: Some(api_id),
         ..all
     };
-    let of_key = ServedFilter {
-        key_id: Some(key_id),
-        to_us: rows[2].started_at_us,
-        ..all
+    let filters = [
+        all,
+        of_api,
+        ServedFilter {
+            key_id: Some(key_id),
+            ..all
+        },
+        ServedFilter {
+            key_id: Some(key_id),
+            ..of_api
+        },
+        ServedFilter {
+            route_id: Some(route_id),
+            ..of_api
+        },
+        ServedFilter {
+            key_id: Some(KeyId(id())),
+            ..all
+        },
+    ];
+    // The same, call by call.
+    let by_hand = |filter: &ServedFilter| -> i64 {
+        rows.iter()
+            .filter(|row| {
+                row.organization_id == filter.organization_id
+                    && !row.refused
+                    && (filter.from_us..filter.to_us).contains(&row.started_at_us)
+                    && filter.api_id.is_none_or(|id| row.api_id == Some(id))
+                    && filter.key_id.is_none_or(|id| row.key_id == Some(id))
+                    && filter.route_id.is_none_or(|id| row.route_id == Some(id))
+            })
+            .map(|row| row.verified.unwrap_or(1))
+            .sum()
     };
-    let of_nobody = ServedFilter {
-        key_id: Some(apiverse_contract::KeyId(id())),
-        ..all
+    assert_eq!(by_hand(&all), 80 + 2 + 14 + 2);
+    let check = async |what: &str| {
+        for filter in filters {
+            for (from, to) in [
+                (month, now),
+                (month, now - 1),
+                (month, now - 400_000_000),
+                (month + 10 * day, now),
+                (month + 10 * day, month + 10 * day + 1_000_000),
+                (month, month + 10 * day),
+            ] {
+                let filter = ServedFilter {
+                    from_us: from,
+                    to_us: to,
+                    ..filter
+                };
+                let served = store.usage_served(&filter).await.expect("counts");
+                assert_eq!(served, by_hand(&filter), "{what}: {filter:?}");
+            }
+        }
     };
-    for (filter, calls) in [(all, 4), (of_api, 3), (of_key, 2), (of_nobody, 0)] {
-        let served = store.usage_served(&filter).await.expect("counts");
-        assert_eq!(served, calls, "{filter:?}");
+    check("at first").await;
+    // Days that are over become one row, and count the same; late calls are added to them.
+    for _ in 0..2 {
+        store.usage_condense(now).await.expect("condenses");
+        check("condensed").await;
     }
-    let method = rows[0].method.clone();
-    assert_eq!(
-        store.usage_served_by_path(&of_api).await.expect("counts"),
-        [
-            (method.clone(), "/a".to_owned(), 2),
-            (method, "/b".to_owned(), 1)
-        ]
-    );
+    let late = [at(month + day / 2), at(month + 6 * day)];
+    insert(store, &late).await;
+    let served = store.usage_served(&all).await.expect("counts");
+    assert_eq!(served, by_hand(&all) + 2);
+    store.usage_condense(now).await.expect("condenses");
+    let served = store.usage_served(&all).await.expect("counts");
+    assert_eq!(served, by_hand(&all) + 2);
+
+    // Whatever becomes of the calls themselves, the sums stay for as long as a quota needs them.
+    store.usage_retain(month + 9 * day).await.expect("deletes");
+    let served = store.usage_served(&all).await.expect("counts");
+    assert_eq!(served, by_hand(&all) + 2);
+    store
+        .usage_condense(now + 80 * day)
+        .await
+        .expect("condenses");
+    let long_ago = ServedFilter {
+        to_us: month + 9 * day,
+        ..all
+    };
+    assert_eq!(store.usage_served(&long_ago).await.expect("counts"), 0);
+}
+
+pub async fn verifications_are_told_from_calls(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let verification = UsageRow {
+        verified: Some(3),
+        ..usage(ada.id, 1, 200, 1)
+    };
+    insert(store, &[usage(ada.id, 0, 200, 1), verification.clone()]).await;
+    assert_eq!(count(store, ada.id).await, 1);
+    let filter = UsageFilter {
+        kind: UsageKind::Verification,
+        ..all(ada.id)
+    };
+    let found = store.usage_calls(&filter, None, 10).await.expect("reads");
+    let found: Vec<UsageRow> = found.into_iter().map(|row| row.usage).collect();
+    assert_eq!(found, [verification]);
 }

@@ -55,7 +55,9 @@ pub fn form(limits: Limits, policy: &LimitPolicy, old: String) -> AnyView {
     };
     let path = limits.path.get_value();
     let action = opened(limits, &old);
-    let has_upper = limits.target.with_value(|target| target.scope != PolicyScope::Organization);
+    let has_upper = limits
+        .target
+        .with_value(|target| target.scope != PolicyScope::Organization);
     let kinds = match &found {
         Some(limit) => {
             view! { <input type="hidden" name="kind" value=kind_of(limit) /> }.into_any()
