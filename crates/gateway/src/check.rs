@@ -141,6 +141,7 @@ impl Gateway {
             api,
             // Nothing counts by it when it is not known.
             address: call.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            began_us: unix_us,
         };
         let now = self.limiter.moment(Instant::now(), unix_us);
         let taken = take(self, &set, &caller, call.cost, now).await;

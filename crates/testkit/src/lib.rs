@@ -6,8 +6,10 @@ mod database;
 mod faults;
 mod held;
 mod load;
+mod postgres;
 mod raw;
 mod redis;
+mod tunnel;
 mod upstream;
 mod wait;
 
@@ -17,9 +19,11 @@ pub use database::{Database, Engine, postgres_address};
 pub use faults::Faults;
 pub use held::Held;
 pub use load::{Tally, hammer};
+pub use postgres::Postgres;
 pub use raw::Raw;
 pub use redis::{Redis, free_port};
 pub use reqwest::{Body, RequestBuilder};
+pub use tunnel::Tunnels;
 pub use upstream::{Seen, Upstream};
 pub use wait::{WAIT, eventually, rfc3339};
 

@@ -18,7 +18,7 @@ both!(
 const CALLERS: usize = 16;
 
 /// Callers that make calls one after the other, each with a path of its own.
-struct Load {
+pub(crate) struct Load {
     callers: Vec<JoinHandle<Seen>>,
     served: Arc<AtomicUsize>,
     is_over: Arc<AtomicBool>,
@@ -26,16 +26,16 @@ struct Load {
 
 /// What the callers know.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// Answered, to the last byte.
-    answered: Vec<String>,
+    pub(crate) answered: Vec<String>,
     /// Begun, and broken off.
-    unknown: Vec<String>,
+    pub(crate) unknown: Vec<String>,
 }
 
 impl Load {
     /// `may_break`: the node will be killed.
-    fn start(base: &str, key: &str, round: &str, may_break: bool) -> Self {
+    pub(crate) fn start(base: &str, key: &str, round: &str, may_break: bool) -> Self {
         let served = Arc::new(AtomicUsize::new(0));
         let is_over = Arc::new(AtomicBool::new(false));
         let callers = (0..CALLERS).map(|caller| {
@@ -70,18 +70,18 @@ impl Load {
         }
     }
 
-    async fn has_served(&self, count: usize) {
+    pub(crate) async fn has_served(&self, count: usize) {
         eventually("calls to be served", async || {
             (self.served.load(Ordering::SeqCst) >= count).then_some(())
         })
         .await;
     }
 
-    fn served(&self) -> usize {
+    pub(crate) fn served(&self) -> usize {
         self.served.load(Ordering::SeqCst)
     }
 
-    async fn end(self) -> Seen {
+    pub(crate) async fn end(self) -> Seen {
         self.is_over.store(true, Ordering::SeqCst);
         let mut all = Seen::default();
         for caller in self.callers {
@@ -107,7 +107,7 @@ async fn call(client: &Client, path: &str, key: &str) -> Result<(), String> {
 }
 
 /// How often each path was recorded.
-async fn recorded(client: &Client) -> HashMap<String, usize> {
+pub(crate) async fn recorded(client: &Client) -> HashMap<String, usize> {
     let mut counts = HashMap::new();
     let mut path = "/usage/calls?limit=200".to_owned();
     loop {
@@ -130,7 +130,7 @@ async fn total(client: &Client) -> usize {
 }
 
 /// Waits until nothing is left that the database does not have.
-async fn everything_is_stored(client: &Client, at_least: usize) {
+pub(crate) async fn everything_is_stored(client: &Client, at_least: usize) {
     eventually("all calls to be stored", async || {
         if total(client).await < at_least {
             return None;
@@ -144,7 +144,7 @@ async fn everything_is_stored(client: &Client, at_least: usize) {
     .await;
 }
 
-fn assert_exactly(
+pub(crate) fn assert_exactly(
     recorded: &HashMap<String, usize>,
     answered: &[String],
     unknown: &HashSet<String>,

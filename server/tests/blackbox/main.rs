@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apis;
+mod availability;
 mod bodies;
 mod cli;
 mod durability;

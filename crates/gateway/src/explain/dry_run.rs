@@ -187,6 +187,7 @@ impl Gateway {
                 key: key.id,
                 api: Some(Arc::clone(&api)),
                 address: ask.address.unwrap_or(asker),
+                began_us: now_us,
             };
             let now = self.limiter.moment(Instant::now(), now_us);
             let levels = self.limiter.peek_all(&set, &caller, now);

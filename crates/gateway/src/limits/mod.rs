@@ -95,6 +95,8 @@ pub(crate) struct Caller {
     pub(crate) key: KeyId,
     pub(crate) api: Option<Arc<ApiRecord>>,
     pub(crate) address: IpAddr,
+    /// When the call began, as it is recorded: microseconds since 1970.
+    pub(crate) began_us: i64,
 }
 
 /// What a call has taken; what it holds while it is under way is free again when this is dropped.
@@ -239,6 +241,10 @@ impl Limiter {
                 .collect();
             if !unknown.is_empty() {
                 return Attempt::Restore(unknown);
+            }
+        } else {
+            for slot in counters.iter().filter_map(Resolved::quota) {
+                slot.counts_since(caller.began_us);
             }
         }
         let mut levels: Vec<Level> = Vec::with_capacity(counters.len() + set.gates.len());

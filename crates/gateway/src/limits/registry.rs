@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId};
 use apiverse_limits::{Counter, Gate, Hub, Keyed, Moment, Spec};
@@ -19,8 +20,21 @@ const QUOTA_SHARDS: usize = 16;
 pub(crate) struct QuotaSlot {
     pub(crate) counter: Counter,
     pub(crate) whose: Whose,
-    /// Microseconds since 1970: the calls before are in the database, those since in the counter.
-    pub(crate) made_at_us: i64,
+    /// Microseconds since 1970: calls that began before are in the database, those since in the
+    /// counter.
+    since_us: Arc<AtomicI64>,
+}
+
+impl QuotaSlot {
+    pub(crate) fn since_us(&self) -> i64 {
+        self.since_us.load(Ordering::Acquire)
+    }
+
+    /// The counter is about to take a call that began then, before what was is known. It began
+    /// earlier than the counter, maybe, and must not be counted twice.
+    pub(crate) fn counts_since(&self, began_us: i64) {
+        self.since_us.fetch_min(began_us, Ordering::AcqRel);
+    }
 }
 
 /// Whose calls a quota counts.
@@ -82,13 +96,14 @@ impl Registry {
         Arc::clone(self.gates.lock().entry(identity).or_default())
     }
 
-    /// The counter of a quota. One whose limit was changed goes on counting.
+    /// The counter of a quota, for a call that began at `began_us`. One whose limit was changed goes on counting.
     pub(crate) fn quota(
         &self,
         identity: Identity,
         subject: u128,
         spec: Spec,
         whose: Whose,
+        began_us: i64,
     ) -> Arc<QuotaSlot> {
         let shard = usize::try_from(subject % QUOTA_SHARDS as u128).unwrap_or(0);
         let mut quotas = self.quotas[shard].lock();
@@ -99,17 +114,19 @@ impl Registry {
             return Arc::clone(slot);
         }
         let resized = known.and_then(|slot| match spec {
-            Spec::Quota { limit, .. } => Some((slot.counter.resized(limit)?, slot.made_at_us)),
+            Spec::Quota { limit, .. } => {
+                Some((slot.counter.resized(limit)?, Arc::clone(&slot.since_us)))
+            }
             Spec::Gcra { .. } | Spec::SlidingWindow { .. } => None,
         });
-        let (counter, made_at_us) = resized.unwrap_or_else(|| {
+        let (counter, since_us) = resized.unwrap_or_else(|| {
             let counter = self.counter(identity, subject, spec);
-            (counter, crate::call::unix_micros())
+            (counter, Arc::new(AtomicI64::new(began_us)))
         });
         let slot = Arc::new(QuotaSlot {
             counter,
             whose,
-            made_at_us,
+            since_us,
         });
         quotas.insert((identity, subject), Arc::clone(&slot));
         slot

@@ -78,7 +78,7 @@ async fn count(
         key_id: slot.whose.key,
         route_id: slot.whose.route,
         from_us: period.span(now.unix_s).start_s.saturating_mul(1_000_000),
-        to_us: slot.made_at_us,
+        to_us: slot.since_us(),
     };
     let calls = gateway.store.usage_served(&filter).await?;
     let calls = u64::try_from(calls).unwrap_or(0);

@@ -246,7 +246,13 @@ impl Entry {
                 let each_key = matches!(self.count, Count::QuotaOfEachKey);
                 let subject = if each_key { key } else { 0 };
                 let whose = whose(&self.attached, caller, each_key);
-                Resolved::Quota(registry.quota(self.identity, subject, self.spec, whose))
+                Resolved::Quota(registry.quota(
+                    self.identity,
+                    subject,
+                    self.spec,
+                    whose,
+                    caller.began_us,
+                ))
             }
         }
     }

@@ -31,6 +31,7 @@ pub(crate) fn limit(
         key: identified.key.id,
         api: Some(Arc::clone(&identified.api)),
         address: address(&record.peer),
+        began_us: record.started_at_us,
     };
     Some((set, caller))
 }

@@ -206,7 +206,9 @@ async fn the_effective_limits_say_where_they_come_from() {
     };
     let rate = |name: &str, limit: u32| json!({ "rate_limits": [{ "name": name, "limit": limit, "window_seconds": 60 }] });
     put("/organization/limits", rate("burst", 1000)).await;
-    put(&format!("/apis/{api}/limits"), rate("burst", 100)).await;
+    let mut exception = rate("burst", 100);
+    exception["rate_limits"][0]["replaces_organization"] = json!(true);
+    put(&format!("/apis/{api}/limits"), exception).await;
     put(&format!("/api-keys/{key}/limits"), rate("own", 10)).await;
     let route = json!({
         "name": "Search", "path": "/search/{q}", "methods": ["GET"], "policy": { "concurrency": 4 },

@@ -306,9 +306,10 @@ async fn limits_are_those_of_the_gateway() {
     let (code, remaining, _) = ask(json!({})).await;
     assert_eq!((code, remaining), told("valid", 1));
 
+    // A quota that is new counts what the month has seen already: 9 so far.
     put(
         &format!("/api-keys/{}/limits", key.text_at("/id")),
-        json!({ "quotas": [{ "name": "other", "limit": 2, "period": "month" }] }),
+        json!({ "quotas": [{ "name": "other", "limit": 11, "period": "month" }] }),
     )
     .await;
     let (code, remaining, _) = ask(json!({ "cost": 2 })).await;
