@@ -180,7 +180,7 @@ async fn edit(client: &Client, editor: usize, changes: u64, upstream: &str) {
 /// `TEST_CHANGES=1000` for the long run.
 async fn changes_under_load_fail_no_call_and_show_at_once(engine: Engine) {
     const EDITORS: u64 = 8;
-    let changes = number("TEST_CHANGES", 200);
+    let changes = number("TEST_CHANGES", 120);
     let app = start(engine).await;
     let upstream = Upstream::echo().await;
     let client = app.stranger("ada").await;
