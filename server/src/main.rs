@@ -6,6 +6,7 @@ mod cli;
 mod compose;
 mod doctor;
 mod greeting;
+mod memory;
 mod probes;
 mod reload;
 mod sample;
@@ -17,5 +18,6 @@ mod telemetry;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    memory::set_up();
     cli::run()
 }

@@ -15,6 +15,7 @@ use crate::explain::{Notes, explanation};
 use crate::limits::{Grant, Set};
 use crate::peer::Peer;
 use crate::phases::Applied;
+use crate::random::unlike_others;
 use crate::snapshot::ApiRecord;
 use crate::usage::Event;
 use crate::worker::Worker;
@@ -58,6 +59,7 @@ pub(crate) struct CallRecord {
 }
 
 impl CallRecord {
+    /// Begins now, which is `started_at_us` by the system's clock.
     pub(crate) fn begin(
         worker: Rc<Worker>,
         peer: Rc<Peer>,
@@ -65,13 +67,14 @@ impl CallRecord {
         method: Method,
         target: PathAndQuery,
         below: usize,
+        started_at_us: i64,
     ) -> Box<Self> {
         worker.under_way.set(worker.under_way.get() + 1);
         Box::new(Self {
             worker,
             peer,
             started: Instant::now(),
-            started_at_us: unix_micros(),
+            started_at_us,
             request_id,
             method,
             target,
@@ -153,7 +156,7 @@ impl CallRecord {
         }
         let started_ms = u64::try_from(self.started_at_us / 1000).unwrap_or(0);
         self.worker.record(Event {
-            id: UsageEventId::from_parts(started_ms, rand::random()),
+            id: UsageEventId::from_parts(started_ms, unlike_others()),
             organization_id,
             api_id,
             key_id: self.key_id,

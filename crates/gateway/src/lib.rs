@@ -15,6 +15,7 @@ mod local;
 mod meters;
 mod peer;
 mod phases;
+mod random;
 mod snapshot;
 mod timer;
 mod upstream;

@@ -23,6 +23,8 @@ pub(crate) struct Peer {
     pub(crate) forwarded_for: HeaderValue,
     /// The last `Host`, and the `Forwarded` made with it: a connection's calls mostly share both.
     forwarded: RefCell<Option<(HeaderValue, HeaderValue)>>,
+    /// The last `Host`, and what [`Peer::push_own_fields`] writes with it.
+    own_fields: RefCell<(Vec<u8>, Vec<u8>)>,
     /// See [`Peer::linger`].
     linger: Arc<AtomicBool>,
 }
@@ -42,6 +44,7 @@ impl Peer {
             tls,
             forwarded_for: header_value(&address.to_string()),
             forwarded: RefCell::new(None),
+            own_fields: RefCell::default(),
             linger,
         }
     }
@@ -82,6 +85,29 @@ impl Peer {
             *cached = Some((known, element.clone()));
         }
         element
+    }
+
+    /// The fields of an HTTP/1.1 head that tell an upstream about a caller that is believed
+    /// nothing, and `via`. A connection's calls share them mostly.
+    pub(crate) fn push_own_fields(&self, host: &[u8], via: &[u8], out: &mut Vec<u8>) {
+        let mut cached = self.own_fields.borrow_mut();
+        let (known, fields) = &mut *cached;
+        if known != host || fields.is_empty() {
+            *known = host.to_vec();
+            fields.clear();
+            for (name, value) in [
+                (&b"via"[..], via),
+                (b"x-forwarded-for", self.forwarded_for.as_bytes()),
+                (b"forwarded", self.forwarded(Some(host)).as_bytes()),
+                (b"x-forwarded-proto", self.scheme().as_bytes()),
+                (b"x-forwarded-host", host),
+            ] {
+                for part in [name, b": ", value, b"\r\n"] {
+                    fields.extend_from_slice(part);
+                }
+            }
+        }
+        out.extend_from_slice(fields);
     }
 
     fn forwarded_element(&self, host: Option<&str>) -> HeaderValue {

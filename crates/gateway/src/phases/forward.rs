@@ -46,7 +46,8 @@ pub(crate) async fn serve(
         None => PathAndQuery::from_static("/"),
     };
     let below = locate(&target).map_or(0, |located| located.below);
-    let unix_ms = u64::try_from(unix_micros() / 1000).unwrap_or(0);
+    let started_us = unix_micros();
+    let unix_ms = u64::try_from(started_us / 1000).unwrap_or(0);
     let mut record = CallRecord::begin(
         worker,
         peer,
@@ -54,6 +55,7 @@ pub(crate) async fn serve(
         request.method().clone(),
         target,
         below,
+        started_us,
     );
     let has_body = !request.body().is_end_stream();
     let client_upgrade = request

@@ -28,12 +28,24 @@ pub(crate) fn identify(
     offered: Candidate<'_>,
     address: impl FnOnce(&Peer) -> IpAddr,
 ) -> Result<Identified, Refusal> {
-    // Until the key says better. A slug may be used by several organizations; then the call can
-    // only be counted, not attributed.
-    let guessed = snapshot.api_of_anyone(located.selector);
-    record.organization_id = guessed.map(|api| api.organization_id);
-    record.api = guessed.cloned();
+    let found = find(record, snapshot, located, offered, address);
+    if found.is_err() && record.organization_id.is_none() {
+        // No key said whose call it is. A slug may be used by several organizations; then it can
+        // only be counted, not attributed.
+        let guessed = snapshot.api_of_anyone(located.selector);
+        record.organization_id = guessed.map(|api| api.organization_id);
+        record.api = guessed.cloned();
+    }
+    found
+}
 
+fn find(
+    record: &mut CallRecord,
+    snapshot: &Snapshot,
+    located: &Located<'_>,
+    offered: Candidate<'_>,
+    address: impl FnOnce(&Peer) -> IpAddr,
+) -> Result<Identified, Refusal> {
     let (text, by_query) = match offered {
         Candidate::Text(text) => (text, false),
         Candidate::Ambiguous => return Err(Refusal::Key(IdentifyError::Invalid)),
@@ -67,7 +79,9 @@ pub(crate) fn identify(
     }
     let key = match found {
         Ok(key) => key,
-        Err(_) if query_is_closed(guessed) => return Err(Refusal::MissingKey),
+        Err(_) if query_is_closed(snapshot.api_of_anyone(located.selector)) => {
+            return Err(Refusal::MissingKey);
+        }
         Err(error) => {
             if let IdentifyError::Expired { key, organization } = error {
                 attribute(record, snapshot, located, organization);

@@ -1,9 +1,10 @@
 //! Names that follow a call: `x-request-id` and W3C Trace Context.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::refusal::X_REQUEST_ID;
+use crate::random::unlike_others;
 
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -29,10 +30,10 @@ pub(crate) fn is_request_id(id: &[u8]) -> bool {
 
 /// A new UUIDv7.
 pub(crate) fn new_request_id(unix_ms: u64) -> HeaderValue {
-    let id = uuid::Builder::from_unix_timestamp_millis(unix_ms, &rand::random()).into_uuid();
-    let mut text = BytesMut::zeroed(uuid::fmt::Hyphenated::LENGTH);
+    let id = uuid::Builder::from_unix_timestamp_millis(unix_ms, &unlike_others()).into_uuid();
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     id.hyphenated().encode_lower(&mut text);
-    visible(text.freeze())
+    visible(Bytes::copy_from_slice(&text))
 }
 
 /// The `traceparent` for the upstream: the caller's trace with this call as its new parent, or a
@@ -53,7 +54,7 @@ pub(crate) fn traceparent(headers: &HeaderMap) -> (HeaderValue, bool) {
 /// The same from the one value the caller sent, if it sent one.
 pub(crate) fn next_traceparent(caller: Option<&[u8]>) -> ([u8; TRACEPARENT_LEN], bool) {
     let caller = caller.and_then(parse);
-    let random: [u8; 24] = rand::random();
+    let random: [u8; 24] = unlike_others();
     let (trace, span) = random.split_at(16);
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
     match caller {

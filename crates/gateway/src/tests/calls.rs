@@ -454,3 +454,31 @@ async fn a_switched_protocol_is_a_tunnel() {
     let call = world.only_call().await;
     assert_eq!((call.status, call.bytes_in, call.bytes_out), (101, 4, 9));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_early_answer_leaves_the_connection_usable() {
+    let world = World::new().await;
+    let addr = upstream(|mut socket| async move {
+        while read_head(&mut socket).await.is_some() {
+            socket
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nearly")
+                .await
+                .unwrap();
+            socket.read_exact(&mut [0; 100_000]).await.unwrap();
+        }
+    })
+    .await;
+    world.add_api(addr, |_| {}).await;
+    let mut socket = TcpStream::connect(world.addr).await.unwrap();
+    let head = format!(
+        "POST /proxy/x HTTP/1.1\r\nhost: h\r\nx-api-key: {}\r\ncontent-length: 100000\r\n\r\n",
+        world.key
+    );
+    for _ in 0..3 {
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let answer = in_time("the answer", read_head(&mut socket)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        socket.read_exact(&mut [0; 5]).await.unwrap();
+        socket.write_all(&[b'x'; 100_000]).await.unwrap();
+    }
+}

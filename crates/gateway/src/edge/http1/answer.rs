@@ -1,12 +1,13 @@
 //! From an upstream's head to the caller's.
 
 use std::mem::MaybeUninit;
+use std::rc::Rc;
 
 use http::StatusCode;
 use httparse::{Header, ParserConfig};
 
 use super::field::{AnswerField, length, tokens};
-use super::prepare::push_field;
+use super::lines::{Lines, push_field};
 use crate::limits::Fields;
 
 /// Most fields of an answer.
@@ -65,7 +66,7 @@ pub(super) struct Context<'a> {
     /// The connection is closed after this answer.
     pub(super) close: bool,
     /// `Date`, for an upstream that sends none.
-    pub(super) date: &'a [u8],
+    pub(super) date: &'a dyn Fn() -> Rc<[u8]>,
 }
 
 /// Reads the upstream's final head and writes the caller's behind what `out` holds. Interim
@@ -121,11 +122,12 @@ fn one(bytes: &[u8], context: &Context<'_>, out: &mut Vec<u8>) -> Result<Option<
     }
     let reason = response.reason.unwrap_or_default();
     write_status(out, status, reason);
-    write_fields(response.headers, &mut head, context, out)?;
+    write_fields(bytes, response.headers, &mut head, context, out)?;
     Ok(Some(head))
 }
 
 fn write_fields(
+    bytes: &[u8],
     fields: &[Header<'_>],
     head: &mut Head,
     context: &Context<'_>,
@@ -147,6 +149,7 @@ fn write_fields(
             }
         }
     }
+    let mut lines = Lines::of(bytes);
     for field in fields {
         let name = field.name.as_bytes();
         match AnswerField::of(name) {
@@ -179,8 +182,9 @@ fn write_fields(
         if !named.is_empty() && named.iter().any(|other| other.eq_ignore_ascii_case(name)) {
             continue;
         }
-        push_field(out, name, field.value);
+        lines.pass(out, field);
     }
+    lines.flush(out);
     if coding.is_some() && stated.is_some() {
         // RFC 9112, 6.3: perhaps an attempt to split answers; the connection is not trusted on.
         head.keep = false;
@@ -209,7 +213,7 @@ fn write_fields(
         }
     }
     if !has_date {
-        push_field(out, b"date", context.date);
+        push_field(out, b"date", &(context.date)());
     }
     push_field(out, b"x-request-id", context.request_id);
     if let Some(fields) = context.limits {
@@ -285,7 +289,7 @@ mod tests {
         by_query: false,
         limits: None,
         close: false,
-        date: b"now",
+        date: &|| Rc::from(&b"now"[..]),
     };
 
     fn read(text: &str) -> Result<Option<(Head, String)>, BadAnswer> {

@@ -13,8 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::{self, push_length, write_status};
 use super::exchange::{Exchange, Failed, Limits, Passed};
+use super::lines::push_field;
 use super::link::Link;
-use super::prepare::{Forward, Prepared, prepare, push_field};
+use super::prepare::{Forward, Prepared, prepare};
 use super::request::{BadHead, Framing, Read, read, slots};
 use super::scan::{Scanned, Scanner, leading_lines};
 use super::upload::{Progress, Upload, poll_fill};
@@ -340,7 +341,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
                     by_query,
                     limits: record.grant.as_ref().map(|grant| &grant.fields),
                     close: is_closing,
-                    date: &worker.date(),
+                    date: &|| worker.date(),
                 };
                 let head = match exchange.send_request(&self.request).await {
                     Ok(()) => exchange.head(&context, &mut self.reply).await,

@@ -26,6 +26,8 @@ const LONG: usize = 64 * 1024;
 const COPIED: usize = 8 * 1024;
 /// Bytes that a caller may send ahead of its answer before it is no longer listened to.
 const AHEAD: usize = 16 * 1024;
+/// How long a request is passed on after its answer.
+const EARLY: Duration = Duration::from_secs(2);
 
 /// Limits of one call.
 #[derive(Clone, Copy)]
@@ -265,12 +267,31 @@ where
             }
             Framing::UntilClose => self.until_close(head.end, out).await?,
         }
+        if self.upload.is_some() {
+            self.end_upload().await;
+        }
         let is_unread = self.is_unread();
         Ok(Passed {
             keep: keep && !is_unread,
             keep_ms: head.keep_ms,
             is_unread,
         })
+    }
+
+    /// An upstream may answer before it has read the request. What is on its way is passed on for
+    /// a moment: closing both connections would hit a caller that sends its next request.
+    async fn end_upload(&mut self) {
+        self.deadline.set(EARLY);
+        poll_fn(|cx| {
+            // How it ended is seen by `is_unread`.
+            let _ = self.poll_upload(cx);
+            match self.upload {
+                Some(_) => self.deadline.poll(cx),
+                None => Poll::Ready(()),
+            }
+        })
+        .await;
+        self.deadline.clear();
     }
 
     /// The rest of a body of known length; whether nothing follows it.

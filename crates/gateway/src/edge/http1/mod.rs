@@ -14,6 +14,7 @@ mod chunked;
 mod connection;
 mod exchange;
 mod field;
+mod lines;
 mod link;
 mod prepare;
 mod request;

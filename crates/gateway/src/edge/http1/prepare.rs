@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use httparse::Header;
 
 use super::field::{Field, tokens};
+use super::lines::{Lines, push_field};
 use super::request::{Framing, Head};
 use crate::call::{CallRecord, unix_micros};
 use crate::keys::{Candidate, bearer_of_ours};
@@ -79,6 +80,7 @@ pub(super) fn prepare(
         method,
         target,
         located.below,
+        started_us,
     );
 
     let identified = {
@@ -298,17 +300,20 @@ fn write_fields(
     let mut has_proto = false;
     let mut has_host = false;
     let mut passes = 0;
+    let mut lines = Lines::of(head.bytes);
     for field in head.fields {
         let name = field.name.as_bytes();
         match Field::of_request(name) {
             Field::Other | Field::ContentLength => {}
             Field::TransferEncoding => {
+                lines.flush(out);
                 out.extend_from_slice(b"transfer-encoding: chunked\r\n");
                 continue;
             }
             Field::Authorization if facts.is_authorization_ours => continue,
             Field::Authorization => {}
             Field::Cookie => {
+                lines.flush(out);
                 push_cookies(out, field.value, &config.own_cookies);
                 continue;
             }
@@ -344,20 +349,23 @@ fn write_fields(
         {
             continue;
         }
-        push_field(out, name, field.value);
+        lines.pass(out, field);
     }
-    push_field(out, b"via", record.worker.via[1].as_bytes());
-    push_forwarded_for(out, peer, head.fields);
-    push_field(
-        out,
-        b"forwarded",
-        peer.forwarded(Some(head.host)).as_bytes(),
-    );
-    if !has_proto {
-        push_field(out, b"x-forwarded-proto", peer.scheme().as_bytes());
-    }
-    if !has_host {
-        push_field(out, b"x-forwarded-host", head.host);
+    lines.flush(out);
+    let via = record.worker.via[1].as_bytes();
+    if peer.is_trusted {
+        push_field(out, b"via", via);
+        push_forwarded_for(out, peer, head.fields);
+        let forwarded = peer.forwarded(Some(head.host));
+        push_field(out, b"forwarded", forwarded.as_bytes());
+        if !has_proto {
+            push_field(out, b"x-forwarded-proto", peer.scheme().as_bytes());
+        }
+        if !has_host {
+            push_field(out, b"x-forwarded-host", head.host);
+        }
+    } else {
+        peer.push_own_fields(head.host, via, out);
     }
     push_field(out, b"x-request-id", record.request_id.as_bytes());
     push_field(out, b"traceparent", &trace);
@@ -368,14 +376,13 @@ fn write_fields(
     Ok(())
 }
 
+/// The list a trusted proxy sent, and the proxy itself.
 fn push_forwarded_for(out: &mut Vec<u8>, peer: &Peer, fields: &[Header<'_>]) {
     out.extend_from_slice(b"x-forwarded-for: ");
-    if peer.is_trusted {
-        for field in fields {
-            if Field::of_request(field.name.as_bytes()) == Field::ForwardedFor {
-                out.extend_from_slice(field.value);
-                out.extend_from_slice(b", ");
-            }
+    for field in fields {
+        if Field::of_request(field.name.as_bytes()) == Field::ForwardedFor {
+            out.extend_from_slice(field.value);
+            out.extend_from_slice(b", ");
         }
     }
     out.extend_from_slice(peer.forwarded_for.as_bytes());
@@ -406,11 +413,4 @@ fn second_word(text: &[u8]) -> Option<&[u8]> {
     text.split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty())
         .nth(1)
-}
-
-pub(super) fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
 }

@@ -46,6 +46,8 @@ pub(super) enum Read<'h, 'b> {
 /// A plain call's head.
 #[derive(Debug)]
 pub(super) struct Head<'h, 'b> {
+    /// All of it.
+    pub(super) bytes: &'b [u8],
     pub(super) method: &'b str,
     pub(super) target: &'b str,
     pub(super) fields: &'h [Header<'b>],
@@ -79,10 +81,11 @@ pub(super) fn read<'h, 'b>(
     if fields.len() > max_fields {
         return Err(BadHead::TooLarge);
     }
-    examine(method, target, version, fields)
+    examine(bytes, method, target, version, fields)
 }
 
 fn examine<'h, 'b>(
+    bytes: &'b [u8],
     method: &'b str,
     target: &'b str,
     version: u8,
@@ -141,6 +144,7 @@ fn examine<'h, 'b>(
         Some(length) => Framing::Length(length),
     };
     Ok(Read::Call(Head {
+        bytes,
         method,
         target,
         fields,
