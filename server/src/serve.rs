@@ -204,6 +204,7 @@ fn gateway_config(settings: &Settings, sample_upstream: Option<SocketAddr>) -> G
         egress: compose::egress(settings),
         sample_upstream,
         max_calls_of_thread: gateway.max_calls.div_ceil(workers(settings)),
+        keys_in_memory: gateway.keys_in_memory,
         legacy_limit_headers: gateway.rate_limit_legacy_headers,
         usage: UsageConfig {
             journal: JournalOptions {

@@ -40,6 +40,9 @@ pub struct GatewayConfig {
     /// Cookies of the console, which shares the address: they are never passed on to an upstream,
     /// and no upstream may set them.
     pub own_cookies: Vec<String>,
+    /// Keys held in memory, about 0.6 KiB each. When there are more, those that were not used for
+    /// longest go, and are read again when they are used.
+    pub keys_in_memory: usize,
     /// Keys remembered as verified by one thread.
     pub verified_keys: usize,
     /// How limits are shared with other nodes; `None`: this node is alone.
@@ -116,6 +119,7 @@ impl Default for GatewayConfig {
             sample_upstream: None,
             via: "apiverse",
             own_cookies: vec!["apiverse_session".to_owned()],
+            keys_in_memory: 100_000,
             verified_keys: 65_536,
             leases: None,
             legacy_limit_headers: false,

@@ -68,6 +68,8 @@ pub(crate) struct Meters {
     pub(crate) explained_dropped: Counter,
     pub(crate) apis: Gauge,
     pub(crate) keys: Gauge,
+    /// Keys that a call waited for.
+    pub(crate) keys_read: Counter,
     pub(crate) connections: Gauge,
     limited_rate: Counter,
     limited_quota: Counter,
@@ -95,6 +97,10 @@ impl Meters {
         metrics::describe_counter!(
             KEYS,
             "Keys known as verified (hit), verified now (miss), not valid (refused)"
+        );
+        metrics::describe_counter!(
+            "apiverse_gateway_keys_read_total",
+            "Keys that were not in memory and were looked for in the database"
         );
         metrics::describe_counter!(UPSTREAM, "Upstream connections opened, and used again");
         metrics::describe_gauge!(ENTRIES, "APIs and keys the gateway knows");
@@ -149,6 +155,7 @@ impl Meters {
             explained_dropped: counter!("apiverse_explanations_dropped_total"),
             apis: gauge!(ENTRIES, "kind" => "apis"),
             keys: gauge!(ENTRIES, "kind" => "keys"),
+            keys_read: counter!("apiverse_gateway_keys_read_total"),
             connections: gauge!("apiverse_gateway_connections"),
             limited_rate: counter!(LIMITED, "kind" => "rate"),
             limited_quota: counter!(LIMITED, "kind" => "quota"),

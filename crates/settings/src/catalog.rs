@@ -297,6 +297,12 @@ pub static SETTINGS: &[Known] = &[
         "Calls under way at once on this node; more are refused, those with test keys first",
     ),
     public(
+        "APIVERSE_KEYS_IN_MEMORY",
+        "gateway.keys_in_memory",
+        Preset::Value("100000"),
+        "API keys held in memory, about 0.6 KiB each; further ones are read when they are used",
+    ),
+    public(
         "RATE_LIMIT_LEGACY_HEADERS",
         "gateway.rate_limit_legacy_headers",
         Preset::Value("false"),

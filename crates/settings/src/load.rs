@@ -357,6 +357,11 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
     );
     let headers = reader.required("APIVERSE_MAX_HEADERS", 100, parse::number(16..=1000));
     let calls = reader.required("APIVERSE_MAX_CALLS", 16_384, parse::number(5..=10_000_000));
+    let keys = reader.required(
+        "APIVERSE_KEYS_IN_MEMORY",
+        100_000,
+        parse::number(1000..=100_000_000),
+    );
     GatewaySettings {
         connect_timeout: reader.required("APIVERSE_CONNECT_TIMEOUT", minute, parse::duration),
         first_byte_timeout: reader.required("APIVERSE_FIRST_BYTE_TIMEOUT", minute, parse::duration),
@@ -365,6 +370,7 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
         max_header_bytes: head as usize,
         max_headers: headers as usize,
         max_calls: calls as usize,
+        keys_in_memory: keys as usize,
         rate_limit_legacy_headers: reader.required(
             "RATE_LIMIT_LEGACY_HEADERS",
             false,

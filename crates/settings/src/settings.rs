@@ -222,6 +222,8 @@ pub struct GatewaySettings {
     pub max_headers: usize,
     /// Calls under way at once.
     pub max_calls: usize,
+    /// API keys held in memory; further ones are read when they are used.
+    pub keys_in_memory: usize,
     /// Answers carry `X-RateLimit-*` beside the standard fields.
     pub rate_limit_legacy_headers: bool,
 }

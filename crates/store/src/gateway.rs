@@ -6,6 +6,7 @@ use apiverse_contract::limits::LimitPolicy;
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
 use sqlx::Row;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use crate::Result;
 use crate::limits::RouteRow;
@@ -195,6 +196,22 @@ impl Store {
             .fetch_all(pool)
             .await?);
         Ok(Some(found))
+    }
+
+    /// The key that is found by a prefix, its own or the one before its last rotation. `None` also
+    /// when it is revoked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn gateway_key_by_prefix(&self, prefix: &str) -> Result<Option<GatewayKey>> {
+        const SQL: &str = "SELECT id FROM api_keys \
+             WHERE (key_prefix = $1 OR previous_prefix = $1) AND revoked_at IS NULL";
+        let id: Option<Uuid> = with_pool!(self, pool =>
+            sqlx::query_scalar(SQL).bind(prefix).fetch_optional(pool).await?);
+        match id {
+            Some(id) => self.gateway_key(KeyId(id)).await,
+            None => Ok(None),
+        }
     }
 
     /// Every organization that has limits, empty ones too, or policies.

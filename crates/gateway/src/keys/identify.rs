@@ -94,7 +94,12 @@ impl Identifier<'_> {
         let key = self
             .snapshot
             .key_by_prefix(parsed.lookup_prefix.as_bytes())
-            .ok_or(IdentifyError::Invalid)?;
+            .ok_or(if self.may_guess || !self.snapshot.lacks_keys() {
+                IdentifyError::Invalid
+            } else {
+                // It was not looked for.
+                IdentifyError::TooManyGuesses
+            })?;
 
         let hash = text_hash(self.hash_key, text);
         let verdict = match verified.get(&hash, key.stamp) {
@@ -123,6 +128,9 @@ impl Identifier<'_> {
         };
         if until.is_some_and(|at| at <= self.now_us) {
             return Err(expired(key));
+        }
+        if self.snapshot.lacks_keys() {
+            key.was_used();
         }
         Ok(Arc::clone(key))
     }

@@ -4,6 +4,7 @@ mod cache;
 mod extract;
 mod guesses;
 mod identify;
+mod missing;
 
 pub(crate) use cache::VerifiedKeys;
 pub(crate) use extract::{
@@ -12,6 +13,7 @@ pub(crate) use extract::{
 };
 pub(crate) use guesses::Guesses;
 pub(crate) use identify::{Identifier, IdentifyError};
+pub(crate) use missing::{missing, read};
 
 /// What a ticket begins with.
 pub(crate) const TICKET_TAG: &[u8] = b"apvt_";

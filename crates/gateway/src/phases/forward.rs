@@ -26,7 +26,7 @@ use super::refusal::Refusal;
 use super::trace::request_id;
 use crate::body::{GatewayBody, RequestBody, RequestProgress, RequestSource, UpstreamBody};
 use crate::call::{CallRecord, unix_micros};
-use crate::keys;
+use crate::keys::{self, IdentifyError};
 use crate::limits::{add_fields, take};
 use crate::peer::Peer;
 use crate::snapshot::{ApiRecord, AuthPlan};
@@ -107,13 +107,29 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
     let address = record.target.clone();
     let located = locate(&address).ok_or(Refusal::ApiNotFound)?;
     let worker = Rc::clone(&record.worker);
+    let wanted = {
+        let snapshot = worker.gateway.loader.current();
+        let offered = keys::from_headers(&parts.headers);
+        let (peer, now_us) = (&record.peer, record.started_at_us);
+        keys::missing(&worker, peer, &snapshot, &located, &offered, now_us)
+    };
+    let is_key_unread = match wanted {
+        Some(wanted) => !keys::read(&worker, &Rc::clone(&record.peer), wanted).await,
+        None => false,
+    };
     let identified = {
         let snapshot = worker.gateway.loader.current();
         let offered = keys::from_headers(&parts.headers);
         let trusted = &worker.gateway.config.trusted_proxies;
         identify(record, &snapshot, &located, offered, |peer| {
             peer.client_address(&parts.headers, trusted)
-        })?
+        })
+    };
+    let identified = match identified {
+        Err(Refusal::Key(IdentifyError::Invalid)) if is_key_unread => {
+            return Err(Refusal::KeyUnread);
+        }
+        other => other?,
     };
     authorize(&identified, &parts.method)?;
     record.notes.admitted_us = Some(record.since_us());

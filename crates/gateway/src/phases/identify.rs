@@ -10,6 +10,7 @@ use crate::call::CallRecord;
 use crate::keys::{self, Candidate, Identifier, IdentifyError};
 use crate::peer::Peer;
 use crate::snapshot::{ApiRecord, KeyRecord, Snapshot};
+use crate::worker::Worker;
 
 /// Key and API of a call.
 pub(crate) struct Identified {
@@ -70,12 +71,12 @@ fn find(
         meters: &gateway.meters,
         hash_key: &gateway.hash_key,
         now_us: record.started_at_us,
-        may_guess: may_guess(record),
+        may_guess: may_guess(&record.worker, &record.peer),
         guessed_wrong: Cell::default(),
     };
     let found = identifier.identify(text, &mut record.worker.verified.borrow_mut());
     if identifier.guessed_wrong.get() {
-        note_guess(record);
+        note_guess(&record.worker, &record.peer);
     }
     let key = match found {
         Ok(key) => key,
@@ -105,21 +106,19 @@ fn find(
 
 /// By the peer's own address: behind a proxy of the operator's guessing is the proxy's to limit,
 /// and what the caller writes about itself must not get it a new window.
-fn may_guess(record: &CallRecord) -> bool {
-    let worker = &record.worker;
-    record.peer.is_trusted
+pub(crate) fn may_guess(worker: &Worker, peer: &Peer) -> bool {
+    peer.is_trusted
         || worker
             .guesses
             .borrow()
-            .allows(record.peer.address, worker.timer.now_ms())
+            .allows(peer.address, worker.timer.now_ms())
 }
 
-fn note_guess(record: &CallRecord) {
-    let worker = &record.worker;
+pub(crate) fn note_guess(worker: &Worker, peer: &Peer) {
     worker
         .guesses
         .borrow_mut()
-        .note(record.peer.address, worker.timer.now_ms());
+        .note(peer.address, worker.timer.now_ms());
 }
 
 /// The call is that organization's, and so is the API it means.

@@ -23,7 +23,7 @@ mod trace;
 pub(crate) use authorize::authorize;
 pub(crate) use direct::write_address;
 pub(crate) use forward::{bearer_value, forget_token, note_refusal, serve};
-pub(crate) use identify::identify;
+pub(crate) use identify::{identify, may_guess, note_guess};
 pub(crate) use limit::limit;
 pub(crate) use locate::{Located, is_proxied, locate};
 pub(crate) use meet::meet;

@@ -28,6 +28,8 @@ pub(crate) enum Refusal {
     Key(#[from] IdentifyError),
     #[error("the key is not for this address")]
     Address,
+    #[error("the key is not in memory, and the database does not answer")]
+    KeyUnread,
     #[error("the organization has no such api")]
     ApiNotFound,
     #[error("the key is not for this api")]
@@ -66,7 +68,7 @@ impl Refusal {
     pub(crate) const fn code(&self) -> ErrorCode {
         match self {
             Self::Method => ErrorCode::MethodNotAllowed,
-            Self::Overloaded => ErrorCode::ServiceUnavailable,
+            Self::Overloaded | Self::KeyUnread => ErrorCode::ServiceUnavailable,
             Self::MissingKey => ErrorCode::MissingApiKey,
             Self::Key(error) => error.code(),
             Self::Address => ErrorCode::IpNotAllowed,
@@ -110,6 +112,7 @@ impl Refusal {
         let text = match self {
             Self::Method => "CONNECT is not proxied.",
             Self::Overloaded => "This node has as many calls as it takes; try again in a second.",
+            Self::KeyUnread => "The API key cannot be looked up now; try again in a second.",
             Self::MissingKey => {
                 "Send your API key in the X-API-Key header, or as Authorization: Bearer."
             }
@@ -142,7 +145,7 @@ impl Refusal {
     const fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Key(IdentifyError::TooManyGuesses) => Some(60),
-            Self::Overloaded => Some(1),
+            Self::Overloaded | Self::KeyUnread => Some(1),
             _ => None,
         }
     }

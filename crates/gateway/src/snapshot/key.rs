@@ -1,7 +1,7 @@
 //! An API key as the hot path needs it.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use apiverse_contract::key_format::LOOKUP_LEN;
 use apiverse_contract::policies::PolicyLevel;
@@ -34,6 +34,8 @@ pub(crate) struct KeyRecord {
     networks: Option<Box<[IpNet]>>,
     pub(crate) policy: Policy,
     pub(crate) policies: Policies,
+    /// Used since this was last asked, where that matters.
+    is_used: AtomicBool,
 }
 
 /// One text that the key has or had.
@@ -93,12 +95,25 @@ impl KeyRecord {
             networks,
             policy: policy(found.policy),
             policies,
+            is_used: AtomicBool::new(true),
         })
     }
 
     /// The texts that may be presented, each by its own prefix.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         std::iter::once(&self.current).chain(self.previous.as_deref())
+    }
+
+    /// Notes a use. The flag is read first: calls share its memory, and most find it set.
+    pub(crate) fn was_used(&self) {
+        if !self.is_used.load(Ordering::Relaxed) {
+            self.is_used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the key was used since the last time this was asked.
+    pub(super) fn take_used(&self) -> bool {
+        self.is_used.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) fn allows_api(&self, id: ApiId) -> bool {

@@ -3,20 +3,25 @@
 //! Changes are announced and applied one row at a time. As a safety net the database's count of
 //! changes is compared with what was applied; a difference that stays means that an announcement
 //! was missed, and everything is read again. Whatever fails, the snapshot that is there stays.
+//!
+//! Keys beyond `keys_in_memory` are read when a call brings one, and go when others need the room.
 
 use std::sync::Arc;
 
 use apiverse_cluster::Change;
 use apiverse_contract::policies::PolicyLevel;
+use apiverse_contract::{KeyId, key_format};
 use apiverse_settings::vault::Vault;
 use apiverse_store::{Fingerprint, GatewayKey, GatewayOrganization, Store, StoreError};
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
+use super::absent::Absent;
 use super::plan::{Tools, policies};
 use super::policy::policy;
-use super::{ApiRecord, KeyRecord, OrganizationRecord, Snapshot};
+use super::{ApiRecord, KeyRecord, OrganizationRecord, Prefix, Snapshot};
 use crate::config::GatewayConfig;
+use crate::keys::TICKET_TAG;
 use crate::meters::Meters;
 
 /// Keys read at a time.
@@ -27,12 +32,20 @@ const PAGE: u32 = 5000;
 #[error("the gateway's configuration could not be read")]
 pub struct LoadError(#[from] StoreError);
 
+/// A key that has to be read from the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Prefix(Prefix),
+    Id(KeyId),
+}
+
 pub(crate) struct Loader {
     store: Store,
     vault: Arc<Vault>,
     config: Arc<GatewayConfig>,
     meters: Arc<Meters>,
     snapshot: ArcSwap<Snapshot>,
+    absent: parking_lot::Mutex<Absent>,
     state: Mutex<State>,
     /// Held for the length of a full load, of which there is one at a time.
     loading: Mutex<()>,
@@ -61,6 +74,7 @@ impl Loader {
             config,
             meters,
             snapshot: ArcSwap::from_pointee(Snapshot::empty()),
+            absent: parking_lot::Mutex::default(),
             state: Mutex::default(),
             loading: Mutex::default(),
         }
@@ -69,6 +83,58 @@ impl Loader {
     /// The configuration as of now. Hold it no longer than a look-up takes.
     pub(crate) fn current(&self) -> arc_swap::Guard<Arc<Snapshot>> {
         self.snapshot.load()
+    }
+
+    /// What has to be read before `text` can be told to be a key or none. Nothing, nearly always.
+    pub(crate) fn missing(&self, snapshot: &Snapshot, text: &[u8], now_us: i64) -> Option<Wanted> {
+        if !snapshot.lacks_keys() {
+            return None;
+        }
+        if text.starts_with(TICKET_TAG) {
+            let id = self.vault.verify_ticket(text, now_us / 1_000_000)?;
+            return snapshot.key(id).is_none().then_some(Wanted::Id(id));
+        }
+        let prefix = key_format::parse(text)?.lookup_prefix.as_bytes();
+        let prefix: Prefix = prefix.try_into().ok()?;
+        if snapshot.key_by_prefix(&prefix).is_some() || self.absent.lock().contains(&prefix) {
+            return None;
+        }
+        Some(Wanted::Prefix(prefix))
+    }
+
+    /// Reads a key; whether there is one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn read_key(&self, wanted: Wanted) -> Result<bool, LoadError> {
+        // Held while the row is read, as for a change. All that wait here for the same key find
+        // it when it is their turn.
+        let _state = self.state.lock().await;
+        let known = Arc::clone(&self.snapshot.load());
+        let found = match wanted {
+            Wanted::Id(id) if known.key(id).is_some() => return Ok(true),
+            Wanted::Id(id) => self.store.gateway_key(id).await?,
+            Wanted::Prefix(prefix) if known.key_by_prefix(&prefix).is_some() => return Ok(true),
+            Wanted::Prefix(prefix) if self.absent.lock().contains(&prefix) => return Ok(false),
+            Wanted::Prefix(prefix) => {
+                let text = String::from_utf8_lossy(&prefix);
+                self.store.gateway_key_by_prefix(&text).await?
+            }
+        };
+        self.meters.keys_read.increment(1);
+        match (found, wanted) {
+            (Some(row), _) => {
+                let mut next = Snapshot::clone(&known);
+                self.put_key(&mut next, row);
+                self.publish(next);
+                Ok(true)
+            }
+            (None, Wanted::Prefix(prefix)) => {
+                self.absent.lock().note(prefix);
+                Ok(false)
+            }
+            (None, Wanted::Id(_)) => Ok(false),
+        }
     }
 
     /// Reads everything.
@@ -87,6 +153,8 @@ impl Loader {
             self.reread(&mut next, change).await?;
         }
         self.publish(next);
+        // One of them may have been made unseen.
+        self.absent.lock().clear();
         state.read_at = Some(fingerprint);
         state.applied = i64::try_from(meanwhile.len()).unwrap_or(i64::MAX);
         Ok(())
@@ -189,6 +257,10 @@ impl Loader {
             if is_last_page {
                 break;
             }
+            if next.key_count() >= self.config.keys_in_memory {
+                next.lacks_keys = true;
+                break;
+            }
         }
         Ok((fingerprint, next))
     }
@@ -231,7 +303,16 @@ impl Loader {
     fn put_key(&self, next: &mut Snapshot, found: GatewayKey) {
         let id = found.key.id;
         match KeyRecord::new(found, self.tools()) {
-            Ok(record) => next.put_key(record),
+            Ok(record) => {
+                if next.lacks_keys {
+                    let mut absent = self.absent.lock();
+                    for secret in record.secrets() {
+                        absent.forget(&secret.prefix);
+                    }
+                }
+                next.put_key(record);
+                next.shed_keys(self.config.keys_in_memory);
+            }
             Err(error) => {
                 tracing::warn!(key_id = %id, %error, "an api key cannot be used");
                 next.remove_key(id);

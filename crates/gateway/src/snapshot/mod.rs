@@ -1,5 +1,6 @@
 //! The immutable view of configuration that requests read.
 
+mod absent;
 mod api;
 mod key;
 mod loader;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 pub(crate) use api::{ApiRecord, AuthPlan, Target};
 pub(crate) use key::{KeyRecord, Prefix, Secret};
 pub use loader::LoadError;
-pub(crate) use loader::Loader;
+pub(crate) use loader::{Loader, Wanted};
 pub(crate) use plan::{Plan, Policies};
 pub(crate) use policy::{Policy, RouteRecord};
 use shards::Shards;
@@ -25,7 +26,8 @@ const MAX_SLUG: usize = 63;
 const API_SHARDS: usize = 256;
 const KEY_SHARDS: usize = 1024;
 
-/// Every API and key, and the limits of every organization, as of one moment. Clones share nearly everything.
+/// Every API, the keys (all of them, or those in use), and the limits of every organization, as of
+/// one moment. Clones share nearly everything.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     apis: Shards<ApiId, Arc<ApiRecord>>,
@@ -35,6 +37,8 @@ pub(crate) struct Snapshot {
     slug_owners: Shards<Box<str>, Owners>,
     keys: Shards<KeyId, Arc<KeyRecord>>,
     keys_by_prefix: Shards<Prefix, Arc<KeyRecord>>,
+    /// The database has more keys than are held here.
+    lacks_keys: bool,
     /// Those that have something attached.
     organizations: Shards<OrganizationId, Arc<OrganizationRecord>>,
 }
@@ -68,6 +72,7 @@ impl Snapshot {
             slug_owners: Shards::new(API_SHARDS),
             keys: Shards::new(KEY_SHARDS),
             keys_by_prefix: Shards::new(KEY_SHARDS),
+            lacks_keys: false,
             organizations: Shards::new(API_SHARDS),
         }
     }
@@ -184,6 +189,39 @@ impl Snapshot {
                     self.slug_owners.insert(record.slug.clone(), owners);
                 }
             }
+        }
+    }
+
+    /// Whether a key that is not here may be in the database.
+    pub(crate) const fn lacks_keys(&self) -> bool {
+        self.lacks_keys
+    }
+
+    /// Lets go of keys, those first that were not used of late, when there are more than `most`
+    /// and a sixteenth.
+    fn shed_keys(&mut self, most: usize) {
+        if self.keys.len() <= most + most / 16 {
+            return;
+        }
+        self.lacks_keys = true;
+        let too_many = self.keys.len() - most;
+        let mut going: Vec<KeyId> = Vec::with_capacity(too_many);
+        let mut others: Vec<KeyId> = Vec::new();
+        for key in self.keys.values() {
+            if going.len() == too_many {
+                break;
+            }
+            if key.take_used() {
+                if others.len() < too_many {
+                    others.push(key.id);
+                }
+            } else {
+                going.push(key.id);
+            }
+        }
+        let missing = too_many - going.len();
+        for id in going.into_iter().chain(others.into_iter().take(missing)) {
+            self.remove_key(id);
         }
     }
 

@@ -67,6 +67,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
         old
     }
 
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.shards.iter().flat_map(|shard| shard.values())
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

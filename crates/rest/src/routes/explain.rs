@@ -53,6 +53,11 @@ pub async fn ask(
     let (permit, now) = state.platform.may_explain(&actor, &request)?;
     let asker = caller.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let organization = permit.organization_id();
+    if let Some(id) = request.key_id {
+        state.gateway.ready_key_of_id(id).await;
+    } else if let Some(text) = &request.key {
+        state.gateway.ready_key(text).await;
+    }
     let answer = state
         .gateway
         .explain(organization, &request, asker, now.timestamp_micros());

@@ -37,6 +37,9 @@ pub async fn verify(
     Authenticated(actor): Authenticated,
     ApiJson(request): ApiJson<VerifyApiKey>,
 ) -> Result<Response, ApiProblem> {
+    if request.key.len() <= MAX_KEY_TEXT {
+        state.gateway.ready_key(&request.key).await;
+    }
     let began = Instant::now();
     let mut began_us = 0;
     let mut found = None;

@@ -147,6 +147,21 @@ pub async fn the_gateway_sees_what_is_not_revoked(store: &Store) {
             .expect("reads")
             .is_none()
     );
+    for row in &rows {
+        let found = store.gateway_key_by_prefix(&row.key_prefix).await;
+        let found = found.expect("reads").map(|found| found.key);
+        assert_eq!(found.as_ref(), row.revoked_at.is_none().then_some(row));
+    }
+    rows[2].previous_prefix = Some(rows[2].key_prefix.clone());
+    rows[2].key_prefix = "apv_live_DDDDDDDDDDDD".into();
+    store
+        .key_update(&rows[2], &audit(ada.id, "api_key.rotated"))
+        .await
+        .expect("updates");
+    for prefix in ["apv_live_CCCCCCCCCCCC", "apv_live_DDDDDDDDDDDD"] {
+        let found = store.gateway_key_by_prefix(prefix).await.expect("reads");
+        assert_eq!(found.map(|found| found.key.id), Some(rows[2].id));
+    }
     let first = store.gateway_keys(None, 1).await.expect("lists");
     let keys_of = |found: &[GatewayKey]| -> Vec<ApiKeyRow> {
         found.iter().map(|found| found.key.clone()).collect()

@@ -15,14 +15,14 @@ use super::answer::{self, push_length, write_status};
 use super::exchange::{Exchange, Failed, Limits, Passed};
 use super::lines::push_field;
 use super::link::Link;
-use super::prepare::{Forward, Prepared, prepare};
+use super::prepare::{Earlier, Forward, Prepared, prepare};
 use super::request::{BadHead, Framing, Read, read, slots};
 use super::scan::{Scanned, Scanner, leading_lines};
 use super::upload::{Progress, Upload, poll_fill};
 use crate::body::GatewayBody;
 use crate::call::{CallRecord, unix_micros};
 use crate::edge::thread::{Phase, Thread};
-use crate::limits::Taking;
+use crate::keys;
 use crate::peer::Peer;
 use crate::phases::{self, Refusal};
 use crate::timer::Deadline;
@@ -191,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
 
     /// Serves the request whose head ends at `end`. `None`: it is for hyper.
     async fn call(&mut self, end: usize) -> Option<After> {
-        let mut taking = Taking::default();
+        let mut earlier = Earlier::default();
         let (prepared, framing) = loop {
             self.request.clear();
             let prepared = {
@@ -203,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
                         self.wants_close = head.close;
                         let worker = &self.thread.worker;
                         let out = &mut self.request;
-                        let prepared = prepare(worker, self.peer, &head, out, &mut taking);
+                        let prepared = prepare(worker, self.peer, &head, out, &mut earlier);
                         Ok((prepared, framing))
                     }
                     Ok(Read::Other) => return None,
@@ -211,13 +211,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
                 }
             };
             match prepared {
+                Ok((Prepared::Read(wanted), _)) => {
+                    let is_read = keys::read(&self.thread.worker, self.peer, wanted).await;
+                    earlier.is_key_unread = !is_read;
+                }
                 Ok((Prepared::Wait(wait), _)) => wait.over(&self.thread.worker.gateway).await,
                 Ok(prepared) => break prepared,
                 Err(bad) => return Some(self.refuse_head(bad).await),
             }
         };
         let forward = match prepared {
-            Prepared::General | Prepared::Wait(_) => return None,
+            Prepared::General | Prepared::Wait(_) | Prepared::Read(_) => return None,
             Prepared::Refuse { record, refusal } => {
                 let is_unread = self.skip(end, framing);
                 return Some(self.refuse(record, &refusal, is_unread).await);

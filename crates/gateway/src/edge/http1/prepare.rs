@@ -14,11 +14,11 @@ use super::field::{Field, tokens};
 use super::lines::{Lines, push_field};
 use super::request::{Framing, Head};
 use crate::call::{CallRecord, unix_micros};
-use crate::keys::{Candidate, bearer_of_ours};
+use crate::keys::{Candidate, IdentifyError, bearer_of_ours, missing};
 use crate::limits::{Step, Taking, Wait};
 use crate::peer::Peer;
 use crate::phases::{self, MAX_PASSES, Refusal};
-use crate::snapshot::{ApiRecord, AuthPlan};
+use crate::snapshot::{ApiRecord, AuthPlan, Wanted};
 use crate::worker::Worker;
 
 /// What is to be done with a call.
@@ -32,6 +32,8 @@ pub(super) enum Prepared {
     /// Its limits have to be waited for; prepare it again after that. Nothing was counted or
     /// recorded.
     Wait(Wait),
+    /// Its key has to be read; prepare it again after that. The same holds.
+    Read(Wanted),
     /// The path that knows all of HTTP has to take it. Nothing was counted or recorded.
     General,
 }
@@ -47,14 +49,21 @@ pub(super) struct Forward {
     pub(super) token: Option<HeaderValue>,
 }
 
+/// What earlier attempts for the same head have come to.
+#[derive(Default)]
+pub(super) struct Earlier {
+    pub(super) taking: Taking,
+    /// The key could not be read.
+    pub(super) is_key_unread: bool,
+}
+
 /// Runs the phases up to the exchange and writes the upstream's head into `out`, which is empty.
-/// `taking`: what earlier attempts for the same head have come to.
 pub(super) fn prepare(
     worker: &Rc<Worker>,
     peer: &Rc<Peer>,
     head: &Head<'_, '_>,
     out: &mut Vec<u8>,
-    taking: &mut Taking,
+    earlier: &mut Earlier,
 ) -> Prepared {
     let facts = Facts::gather(head.fields);
     let started_us = unix_micros();
@@ -73,6 +82,14 @@ pub(super) fn prepare(
     let Some(located) = phases::locate(&address) else {
         return Prepared::General;
     };
+    if !earlier.is_key_unread {
+        let snapshot = worker.gateway.loader.current();
+        let offered = facts.offered();
+        let wanted = missing(worker, peer, &snapshot, &located, &offered, started_us);
+        if let Some(wanted) = wanted {
+            return Prepared::Read(wanted);
+        }
+    }
     let mut record = CallRecord::begin(
         Rc::clone(worker),
         Rc::clone(peer),
@@ -92,6 +109,10 @@ pub(super) fn prepare(
     };
     let identified = match identified {
         Ok(identified) => identified,
+        Err(Refusal::Key(IdentifyError::Invalid)) if earlier.is_key_unread => {
+            let refusal = Refusal::KeyUnread;
+            return Prepared::Refuse { record, refusal };
+        }
         Err(refusal) => return Prepared::Refuse { record, refusal },
     };
     if let Err(refusal) = phases::authorize(&identified, &record.method) {
@@ -132,7 +153,7 @@ pub(super) fn prepare(
     if let Some((set, caller)) = phases::limit(&record, &identified, &met, address) {
         let gateway = &worker.gateway;
         let now = gateway.limiter.began(&record);
-        let step = taking.attempt(gateway, &set, &caller, 1, now);
+        let step = earlier.taking.attempt(gateway, &set, &caller, 1, now);
         record.limits = Some(set);
         match step {
             Step::Taken(grant) => record.grant = Some(grant),
