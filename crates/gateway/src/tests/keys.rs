@@ -425,3 +425,94 @@ async fn a_keys_last_use_is_noted() {
     });
     assert!(used.await >= before);
 }
+
+/// A world that holds two keys in memory, of the ten that it returns.
+async fn crowded() -> (World, Vec<(apiverse_contract::KeyId, String)>) {
+    let mut setup = Setup::default();
+    setup.gateway.keys_in_memory = 2;
+    let world = World::with(setup).await;
+    world.add_api(ok().await, |_| {}).await;
+    let mut keys = Vec::new();
+    for _ in 0..10 {
+        keys.push(world.add_key(world.organization, |_| {}).await);
+    }
+    (world, keys)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_not_in_memory_are_read() {
+    let (world, keys) = crowded().await;
+    for _ in 0..2 {
+        for (_, text) in &keys {
+            assert_eq!(with_key(&world, text, "GET", "/proxy/x/").await, "ok");
+            assert!(world.gateway.known().1 <= 3);
+        }
+    }
+    // The path that knows all of HTTP, which an upgrade takes.
+    for (_, text) in &keys {
+        let request = world
+            .request("GET", "/proxy/x/")
+            .header("connection", "upgrade")
+            .header("upgrade", "x");
+        let mut request = request.body(Full::default()).unwrap();
+        let value = text.parse().unwrap();
+        request.headers_mut().insert("x-api-key", value);
+        assert_eq!(world.send(request).await.status(), 200);
+    }
+    for (id, text) in &keys {
+        world.gateway.ready_key(text).await;
+        let found = world.gateway.check_key(text, 0).unwrap();
+        assert_eq!(found.id(), *id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_no_key_is_looked_up_once() {
+    let (world, keys) = crowded().await;
+    let unknown = key_format::compose(Environment::Live, [7; 32]);
+    for _ in 0..3 {
+        let answer = with_key(&world, &unknown, "GET", "/proxy/x/").await;
+        assert_eq!(answer, "invalid_api_key");
+    }
+    // It becomes one.
+    world
+        .add_key(world.organization, |row| {
+            row.key_prefix = unknown[..LOOKUP_LEN].to_owned();
+            row.key_hash = hash(&unknown);
+        })
+        .await;
+    for (_, text) in &keys {
+        assert_eq!(with_key(&world, text, "GET", "/proxy/x/").await, "ok");
+    }
+    assert_eq!(with_key(&world, &unknown, "GET", "/proxy/x/").await, "ok");
+    // A revoked key is gone from memory and stays away.
+    let (id, text) = &keys[0];
+    assert_eq!(with_key(&world, text, "GET", "/proxy/x/").await, "ok");
+    let mut row = world.store.key_get(world.organization, *id).await;
+    let row = row.as_mut().unwrap().as_mut().unwrap();
+    row.revoked_at = Some(now());
+    world.store.key_update(row, &audit()).await.unwrap();
+    world.gateway.apply(Change::Key(*id)).await;
+    for _ in 0..2 {
+        let answer = with_key(&world, text, "GET", "/proxy/x/").await;
+        assert_eq!(answer, "invalid_api_key");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_database_only_keys_in_memory_are_known() {
+    let (world, keys) = crowded().await;
+    let (_, known) = &keys[9];
+    assert_eq!(with_key(&world, known, "GET", "/proxy/x/").await, "ok");
+    world.store.close().await;
+    assert_eq!(with_key(&world, known, "GET", "/proxy/x/").await, "ok");
+    let mut unread = 0;
+    for (_, text) in &keys {
+        match with_key(&world, text, "GET", "/proxy/x/").await.as_str() {
+            "ok" => {}
+            "service_unavailable" => unread += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(unread >= 7, "{unread}");
+}
