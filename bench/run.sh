@@ -40,6 +40,9 @@ if [ "$tools" = yes ]; then
     debian_package wrk wrk
 fi
 if [ "$build" = yes ]; then "$ROOT/scripts/build.sh"; fi
+if [ "$tools" = yes ]; then
+    cargo build --quiet --release --locked --manifest-path "$ROOT/bench/bare/Cargo.toml" --target-dir "$TARGET_DIR/bare"
+fi
 
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$ROOT/bench"
-exec python3 -m harness --root "$ROOT" --dist "$DIST" "$@"
+exec python3 -m harness --root "$ROOT" --dist "$DIST" --bare "$TARGET_DIR/bare/release/bare" "$@"

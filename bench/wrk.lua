@@ -1,5 +1,7 @@
 -- The load: requests built once, one for each key, sent in turn. What came of it goes to standard output as one line.
 local requests, turn = {}, 0
+-- Mean pause before each request, in milliseconds; wrk takes whole ones.
+local pause = tonumber(os.getenv("BENCH_PAUSE") or "0")
 
 function init()
    local body
@@ -19,6 +21,12 @@ end
 function request()
    turn = turn % #requests + 1
    return requests[turn]
+end
+
+if pause > 0 then
+   function delay()
+      return math.floor(pause + math.random())
+   end
 end
 
 function done(summary, latency)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import report
-from .load import sample
+from .load import CONNECTIONS, sample
 from .pacer import latency
 from .peers import PEERS, Upstream, versions
 from .process import LOAD_CORE, PROXY_CORE, Unable, free_ports
@@ -35,6 +35,8 @@ class Run:
     nice: int
     limits: bool
     folder: Path
+    bare: Path = None
+    pause: float = 2.0  # milliseconds between the calls of a caller in `half`
     upstream: Upstream = field(default=None)
 
 
@@ -67,7 +69,8 @@ def arguments():
     parser.add_argument("--seconds", type=number(1), default=4, help="length of a sample (4)")
     parser.add_argument("--warm", type=number(1), default=1, help="seconds of load before a sample (1)")
     parser.add_argument("--rate", type=number(1), default=200, help="requests a second in `latency` (200)")
-    parser.add_argument("--limits", action="store_true", help="nginx and HAProxy also limit the rate per key")
+    parser.add_argument("--no-limits", dest="limits", action="store_false", help="nobody limits the rate per key")
+    parser.add_argument("--bare", type=Path, help="the program behind the peers `hyper` and `plain`")
     parser.add_argument("--nice", type=int, default=0, help="niceness; below 0, as root, where others compile (0)")
     parser.add_argument("--at-most", type=number(1), default=290, metavar="SECONDS", help="stop after so long (290)")
     parser.add_argument("--binary", type=Path, help="measure this apiverse; otherwise it is built when needed")
@@ -96,6 +99,9 @@ def measure(run, chosen):
                     else:
                         one = sample(peer, name, repeat, run)
                         samples.append(one)
+                        if name == "full" and peer.name == "nginx" and one.rate:
+                            # Half of that rate, by 64 callers of whom none is under way for long.
+                            run.pause = CONNECTIONS / (one.rate / 2) * 1000
                         cpu = "" if peer is run.upstream else f"{one.cpu:6.1f} µs of CPU a request"
                         print(progress(one, name, f"{one.rate:6.0f} requests/s  {cpu}"), flush=True)
         finally:
@@ -123,6 +129,8 @@ def main():
     args = arguments()
     if not {LOAD_CORE, PROXY_CORE} <= os.sched_getaffinity(0):
         raise Unable("two cores are needed: one for the proxy, one for the load")
+    for name in [name for name in args.peers if name in ("hyper", "plain") and not args.bare]:
+        raise Unable(f"{name} needs --bare; bench/run.sh builds it")
     binary = (args.binary or args.dist / "apiverse").resolve()
     if "apiverse" in args.peers and not os.access(binary, os.X_OK):
         raise Unable(f"{binary} is not there")
@@ -138,6 +146,7 @@ def main():
     folder.chmod(0o755)
     run = Run(args.root, args.root / "bench", binary, args.binary is not None, args.scenarios, args.repeats,
               args.seconds, args.warm, args.rate, args.nice, args.limits, folder)
+    run.bare = args.bare
     ports = free_ports(len(PEERS))
     run.upstream = Upstream(run, ports.pop())
     try:

@@ -48,6 +48,7 @@ def wrk(peer, scenario, seconds, run):
         "BENCH_PATH": peer.prefix + scenario.path,
         "BENCH_BODY": body,
         "BENCH_KEYS": " ".join(peer.keys[:KEYS_IN_TURN]),
+        "BENCH_PAUSE": str(run.pause if scenario.paused else 0),
     }
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "5s", "-s", str(run.bench / "wrk.lua"),
                f"http://127.0.0.1:{peer.port}"]

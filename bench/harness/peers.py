@@ -113,6 +113,25 @@ class Haproxy(Peer):
         self.server.wait_until(self.answers)
 
 
+class Bare(Peer):
+    """A proxy in Rust that does the same and nothing else, see bench/bare."""
+
+    def start(self):
+        self.write_keys("{key} {consumer}")
+        folder = self.run.folder
+        files = [str(folder / f"{self.name}.keys"), str(folder / f"{self.name}.usage")]
+        self.launch([str(self.run.bare), self.name, str(self.port), str(self.run.upstream.port), *files])
+        self.server.wait_until(self.answers)
+
+
+class Hyper(Bare):
+    name = "hyper"
+
+
+class Plain(Bare):
+    name = "plain"
+
+
 class Apiverse(Peer):
     name = "apiverse"
 
@@ -141,13 +160,17 @@ class Apiverse(Peer):
             ask_json(self.port, "POST", "/api/v1/api-keys", self.token, {"name": f"consumer {number}"})["key"]
             for number in range(KEYS)
         ]
+        if self.run.limits:
+            # Far above the load: what counts is that it is asked.
+            limit = {"name": "each", "limit": 1_000_000, "window_seconds": 1, "per": "key"}
+            ask_json(self.port, "PUT", "/api/v1/organization/limits", self.token, {"rate_limits": [limit]})
         self.server.wait_until(self.answers)
 
     def recorded(self):
         return ask_json(self.port, "GET", "/api/v1/usage?granularity=day", self.token)["totals"]["calls"]
 
 
-PEERS = {peer.name: peer for peer in (Upstream, Nginx, Haproxy, Apiverse)}
+PEERS = {peer.name: peer for peer in (Upstream, Nginx, Haproxy, Hyper, Plain, Apiverse)}
 
 
 def versions(names, binary):

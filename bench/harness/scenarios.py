@@ -21,10 +21,12 @@ class Scenario:
     answer: bytes
     title: str
     body: bytes | None = None
+    paused: bool = False  # callers wait between calls, so that nginx is half busy
 
 
 SCENARIOS = {
     "full": Scenario("GET", "/1k", SMALL, "GET, 1 KiB back"),
+    "half": Scenario("GET", "/1k", SMALL, "GET, 1 KiB back, at half of what nginx can take", paused=True),
     "big": Scenario("GET", "/100k", BIG, "GET, 100 KiB back"),
     "post": Scenario("POST", "/post", SMALL, "POST, 10 KiB there, 1 KiB back", POSTED),
 }
