@@ -72,7 +72,7 @@ def arguments():
     parser.add_argument("--no-limits", dest="limits", action="store_false", help="nobody limits the rate per key")
     parser.add_argument("--bare", type=Path, help="the program behind the peers `hyper` and `plain`")
     parser.add_argument("--nice", type=int, default=0, help="niceness; below 0, as root, where others compile (0)")
-    parser.add_argument("--at-most", type=number(1), default=290, metavar="SECONDS", help="stop after so long (290)")
+    parser.add_argument("--at-most", type=number(1), default=900, metavar="SECONDS", help="stop after so long (900)")
     parser.add_argument("--binary", type=Path, help="measure this apiverse; otherwise it is built when needed")
     parser.add_argument("--print-only", action="store_true", help="write no file")
     parser.add_argument("--root", type=Path, required=True, help=argparse.SUPPRESS)
