@@ -27,7 +27,7 @@ tailwind="$(node -p 'require("./node_modules/tailwindcss/package.json").version'
 # With hashed file names the binary must be told of them by hash.txt, which stands next to it.
 rm -rf "$TARGET_DIR/site"
 LEPTOS_SITE_ROOT="$TARGET_DIR/site" LEPTOS_TAILWIND_VERSION="v$tailwind" \
-    cargo-leptos leptos build --release ${CI:+--cargo-locked}
+    cargo-leptos leptos build --release --split ${CI:+--cargo-locked}
 # wasm-bindgen's type declarations are for programmers, not for browsers.
 find "$TARGET_DIR/site" -name '*.d.*ts' -delete
 scripts/wasm/shrink.sh "$TARGET_DIR"/site/pkg/*.wasm

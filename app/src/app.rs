@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
-use leptos_router::SsrMode;
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::hooks::use_location;
-use leptos_router::path;
+use leptos_router::{Lazy, SsrMode, path};
 
 use crate::ambient;
+use crate::areas::{
+    self, ApiCreate, ApiDetail, ApiList, Explorer, KeyCreate, KeyDetail, KeyList, Landing, Limits,
+    Login, Register, Settings,
+};
 use crate::page_context::{Page, PageSeed};
-use crate::pages::console::{apis, explorer, keys, layout, limits, overview, settings, usage};
+use crate::pages::console::{layout, overview, usage};
 use crate::pages::not_found::not_found;
-use crate::pages::public::{landing, login, register};
 use crate::ui::toast::{Toasts, region};
 
 /// How often "5 s ago" is counted anew.
@@ -32,6 +34,7 @@ pub fn App() -> impl IntoView {
     let toasts = Toasts::new();
     provide_context(toasts);
 
+    areas::load_ahead();
     Effect::new(move |_| {
         let clock = set_interval_with_handle(move || page.now.set(ambient::now()), CLOCK_STEP);
         if let Ok(clock) = clock {
@@ -46,21 +49,21 @@ pub fn App() -> impl IntoView {
         <Router>
             {forget_flash_on_leaving(page)}
             <Routes fallback=not_found>
-                <Route path=path!("/") view=landing ssr=WHOLE />
-                <Route path=path!("/login") view=login ssr=WHOLE />
-                <Route path=path!("/register") view=register ssr=WHOLE />
+                <Route path=path!("/") view={Lazy::<Landing>::new()} ssr=WHOLE />
+                <Route path=path!("/login") view={Lazy::<Login>::new()} ssr=WHOLE />
+                <Route path=path!("/register") view={Lazy::<Register>::new()} ssr=WHOLE />
                 <ParentRoute path=path!("/console") view=layout ssr=WHOLE>
                     <Route path=path!("") view=overview ssr=WHOLE />
-                    <Route path=path!("apis") view=apis::list ssr=WHOLE />
-                    <Route path=path!("apis/new") view=apis::create ssr=WHOLE />
-                    <Route path=path!("apis/:id") view=apis::detail ssr=WHOLE />
-                    <Route path=path!("keys") view=keys::list ssr=WHOLE />
-                    <Route path=path!("keys/new") view=keys::create ssr=WHOLE />
-                    <Route path=path!("keys/:id") view=keys::detail ssr=WHOLE />
-                    <Route path=path!("limits") view=limits ssr=WHOLE />
+                    <Route path=path!("apis") view={Lazy::<ApiList>::new()} ssr=WHOLE />
+                    <Route path=path!("apis/new") view={Lazy::<ApiCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("apis/:id") view={Lazy::<ApiDetail>::new()} ssr=WHOLE />
+                    <Route path=path!("keys") view={Lazy::<KeyList>::new()} ssr=WHOLE />
+                    <Route path=path!("keys/new") view={Lazy::<KeyCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("keys/:id") view={Lazy::<KeyDetail>::new()} ssr=WHOLE />
+                    <Route path=path!("limits") view={Lazy::<Limits>::new()} ssr=WHOLE />
                     <Route path=path!("usage") view=usage ssr=WHOLE />
-                    <Route path=path!("explorer") view=explorer ssr=WHOLE />
-                    <Route path=path!("settings") view=settings ssr=WHOLE />
+                    <Route path=path!("explorer") view={Lazy::<Explorer>::new()} ssr=WHOLE />
+                    <Route path=path!("settings") view={Lazy::<Settings>::new()} ssr=WHOLE />
                 </ParentRoute>
             </Routes>
         </Router>

@@ -105,3 +105,10 @@ pub fn close_popover(id: &str) {
         let _ = element.hide_popover();
     }
 }
+
+/// Where the link that an event happened in leads to, as written.
+pub fn link_at(target: Option<web_sys::EventTarget>) -> Option<String> {
+    let element = target?.dyn_into::<web_sys::Element>().ok()?;
+    let link = element.closest("a[href]").ok().flatten()?;
+    link.get_attribute("href")
+}

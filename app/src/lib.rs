@@ -14,6 +14,7 @@ mod ambient;
 mod ambient;
 
 pub mod app;
+pub mod areas;
 mod browser;
 mod format;
 mod forms;

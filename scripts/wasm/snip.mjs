@@ -1,6 +1,6 @@
 // Empties functions of a WebAssembly module by name: each becomes a trap. What only they called goes with the
 // next pass that removes dead code.
-//   node snip.mjs IN OUT PATTERN     a function goes when its name matches the regular expression
+//   node snip.mjs PATTERN FILE…     in place; a function goes when its name matches the regular expression
 //
 // Functions of the same code become one, with the name of any of them. What is small may be somebody else's too, so it
 // stays.
@@ -15,9 +15,10 @@ const TRAP = Buffer.from([0x00, 0x00, 0x0b]);
 
 const SMALL = 100;
 
-const [input, output, pattern] = process.argv.slice(2);
+const [pattern, ...files] = process.argv.slice(2);
 const unwanted = new RegExp(pattern);
-const wasm = readFileSync(input);
+/** The file at hand. */
+let wasm;
 
 /** Reads an unsigned LEB128 number; answers it and where it ends. */
 function number(at) {
@@ -107,35 +108,43 @@ function functionNames(all) {
   return names;
 }
 
-const all = sections();
-const names = functionNames(all);
-if (names.size === 0) throw new Error(`${input} has no names: there is nothing to choose functions by`);
-const imports = all.find(({ id }) => id === IMPORT);
-const first = imports ? importedFunctions(imports) : 0;
-let snipped = 0;
-const out = [wasm.subarray(0, 8)];
-for (const { id, begin, start, end } of all) {
-  if (id !== CODE) {
-    out.push(wasm.subarray(begin, end));
-    continue;
-  }
-  let [count, at] = number(start);
-  const code = [encode(count)];
-  for (let index = first; index < first + count; index++) {
-    const [size, body] = number(at);
-    const name = names.get(index) ?? "";
-    if (size >= SMALL && unwanted.test(name)) {
-      snipped += size;
-      code.push(encode(TRAP.length), TRAP);
-    } else {
-      code.push(wasm.subarray(at, body + size));
+/** Empties what is unwanted; answers how many bytes of code went. */
+function snip(file) {
+  wasm = readFileSync(file);
+  const all = sections();
+  const names = functionNames(all);
+  if (names.size === 0) throw new Error(`${file} has no names: there is nothing to choose functions by`);
+  const imports = all.find(({ id }) => id === IMPORT);
+  const first = imports ? importedFunctions(imports) : 0;
+  let snipped = 0;
+  const out = [wasm.subarray(0, 8)];
+  for (const { id, begin, start, end } of all) {
+    if (id !== CODE) {
+      out.push(wasm.subarray(begin, end));
+      continue;
     }
-    at = body + size;
+    let [count, at] = number(start);
+    const code = [encode(count)];
+    for (let index = first; index < first + count; index++) {
+      const [size, body] = number(at);
+      const name = names.get(index) ?? "";
+      if (size >= SMALL && unwanted.test(name)) {
+        snipped += size;
+        code.push(encode(TRAP.length), TRAP);
+      } else {
+        code.push(wasm.subarray(at, body + size));
+      }
+      at = body + size;
+    }
+    const bytes = Buffer.concat(code);
+    out.push(Buffer.from([CODE]), encode(bytes.length), bytes);
   }
-  const bytes = Buffer.concat(code);
-  out.push(Buffer.from([CODE]), encode(bytes.length), bytes);
+  writeFileSync(file, Buffer.concat(out));
+  return snipped;
 }
+
+let snipped = 0;
+for (const file of files) snipped += snip(file);
 // A pattern that finds nothing has gone stale.
 if (snipped === 0) throw new Error(`no function's name matches ${pattern}`);
-writeFileSync(output, Buffer.concat(out));
 console.log(`snipped ${snipped} bytes of code`);

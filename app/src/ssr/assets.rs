@@ -1,5 +1,6 @@
 //! The site's files: their names with hashes, and serving them.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -21,6 +22,10 @@ pub struct Assets {
     pub js: String,
     pub wasm: String,
     pub css: String,
+    /// Imported by `js`: what fetches the areas.
+    pub split: String,
+    /// For the name of an area, the files it is made of.
+    areas: HashMap<String, Vec<String>>,
 }
 
 impl Assets {
@@ -30,14 +35,23 @@ impl Assets {
     pub fn find(options: &LeptosOptions) -> Self {
         let hashes = options.hash_files.then(|| hash_file(options)).flatten();
         let hashes = hashes.unwrap_or_default();
-        let name = |kind: &str| {
-            let hash = hashes
+        let hash_of = |kind: &str| {
+            hashes
                 .lines()
                 .filter_map(|line| line.split_once(':'))
                 .find(|(other, _)| other.trim() == kind)
-                .map(|(_, hash)| format!(".{}", hash.trim()));
-            format!("{}{}", options.output_name, hash.unwrap_or_default())
+                .map(|(_, hash)| format!(".{}", hash.trim()))
         };
+        let name = |kind: &str| {
+            format!(
+                "{}{}",
+                options.output_name,
+                hash_of(kind).unwrap_or_default()
+            )
+        };
+        // cargo-leptos' own names.
+        let split = hash_of("split").unwrap_or_else(|| ".______________________".to_owned());
+        let manifest = hash_of("manifest").unwrap_or_default();
         let pkg = &options.site_pkg_dir;
         let mut wasm = format!("{}.wasm", name("wasm"));
         let folder = Path::new(options.site_root.as_ref()).join(pkg.as_ref());
@@ -50,8 +64,30 @@ impl Assets {
             js: format!("/{pkg}/{}.js", name("js")),
             wasm: format!("/{pkg}/{wasm}"),
             css: format!("/{pkg}/{}.css", name("css")),
+            split: format!("/{pkg}/__wasm_split{split}.js"),
+            areas: areas(
+                &folder.join(format!("__wasm_split_manifest{manifest}.json")),
+                pkg,
+            ),
         }
     }
+
+    /// The files that an area is made of, none for the main module's pages.
+    #[must_use]
+    pub fn of_area(&self, name: Option<&str>) -> &[String] {
+        let files = name.and_then(|name| self.areas.get(name));
+        files.map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Reads which files belong to which area. Without it they are fetched a moment later.
+fn areas(manifest: &Path, pkg: &str) -> HashMap<String, Vec<String>> {
+    let text = std::fs::read_to_string(manifest).unwrap_or_default();
+    let mut areas: HashMap<String, Vec<String>> = serde_json::from_str(&text).unwrap_or_default();
+    for file in areas.values_mut().flatten() {
+        *file = format!("/{pkg}/{file}.wasm");
+    }
+    areas
 }
 
 fn hash_file(options: &LeptosOptions) -> Option<String> {

@@ -9,7 +9,7 @@ use leptos_axum::ResponseOptions;
 use leptos_meta::MetaTags;
 
 use super::ConsoleState;
-use crate::App;
+use crate::{App, areas};
 
 /// The page. Its policy allows no script but the site's own and those with this answer's nonce, no
 /// inline styles, nothing from elsewhere. `data:` is for the small drawings inside the style sheet.
@@ -25,8 +25,15 @@ pub fn shell(state: &ConsoleState) -> AnyView {
             response.insert_header(CONTENT_SECURITY_POLICY, policy);
         }
     }
-    let theme = use_context::<Parts>().and_then(|parts| theme_of(&parts.headers));
+    let parts = use_context::<Parts>();
+    let theme = parts.as_ref().and_then(|parts| theme_of(&parts.headers));
     let assets = &state.assets;
+    let area = parts.as_ref().and_then(|parts| areas::of(parts.uri.path()));
+    let preload = |file: &String| {
+        view! { <link rel="preload" href=file.clone() r#as="fetch" type="application/wasm" crossorigin="anonymous" /> }
+            .into_any()
+    };
+    let area = assets.of_area(area).iter().map(preload).collect_view();
     let start = format!(
         "import({js:?}).then(m=>m.default({{module_or_path:{wasm:?}}}).then(()=>m.hydrate()));",
         js = assets.js,
@@ -48,6 +55,8 @@ pub fn shell(state: &ConsoleState) -> AnyView {
                 <link rel="stylesheet" href=assets.css.clone() />
                 <link rel="modulepreload" href=assets.js.clone() />
                 <link rel="preload" href=assets.wasm.clone() r#as="fetch" type="application/wasm" crossorigin="anonymous" />
+                <link rel="modulepreload" href=assets.split.clone() />
+                {area}
                 <MetaTags />
                 <script type="module" nonce=nonce>
                     {start}
