@@ -10,8 +10,8 @@ use leptos_router::{Lazy, SsrMode, path};
 
 use crate::ambient;
 use crate::areas::{
-    self, ApiCreate, ApiDetail, ApiList, Explorer, KeyCreate, KeyDetail, KeyList, Landing, Limits,
-    Login, Register, Settings,
+    self, ApiCreate, ApiDetail, ApiList, Explain, Explorer, KeyCreate, KeyDetail, KeyList, Landing,
+    Limits, Login, OneCall, Register, RouteCreate, RouteDetail, Settings,
 };
 use crate::page_context::{Page, PageSeed};
 use crate::pages::console::{layout, overview, usage};
@@ -57,12 +57,16 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("apis") view={Lazy::<ApiList>::new()} ssr=WHOLE />
                     <Route path=path!("apis/new") view={Lazy::<ApiCreate>::new()} ssr=WHOLE />
                     <Route path=path!("apis/:id") view={Lazy::<ApiDetail>::new()} ssr=WHOLE />
+                    <Route path=path!("apis/:id/routes/new") view={Lazy::<RouteCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("apis/:id/routes/:route") view={Lazy::<RouteDetail>::new()} ssr=WHOLE />
                     <Route path=path!("keys") view={Lazy::<KeyList>::new()} ssr=WHOLE />
                     <Route path=path!("keys/new") view={Lazy::<KeyCreate>::new()} ssr=WHOLE />
                     <Route path=path!("keys/:id") view={Lazy::<KeyDetail>::new()} ssr=WHOLE />
                     <Route path=path!("limits") view={Lazy::<Limits>::new()} ssr=WHOLE />
                     <Route path=path!("usage") view=usage ssr=WHOLE />
                     <Route path=path!("explorer") view={Lazy::<Explorer>::new()} ssr=WHOLE />
+                    <Route path=path!("explain") view={Lazy::<Explain>::new()} ssr=WHOLE />
+                    <Route path=path!("calls/:id") view={Lazy::<OneCall>::new()} ssr=WHOLE />
                     <Route path=path!("settings") view={Lazy::<Settings>::new()} ssr=WHOLE />
                 </ParentRoute>
             </Routes>

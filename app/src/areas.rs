@@ -11,7 +11,7 @@ use leptos_router::LazyRoute;
 use leptos_router::hooks::use_url;
 
 use crate::browser;
-use crate::pages::console::{apis, explorer, keys, limits, settings};
+use crate::pages::console::{apis, explain, explorer, keys, limits, settings};
 use crate::pages::public::{landing, login, register};
 
 /// Declares an area: its pages, what draws each, and a route type for each.
@@ -73,6 +73,8 @@ area! {
         ApiList => apis::list,
         ApiCreate => apis::create,
         ApiDetail => apis::detail,
+        RouteCreate => apis::create_route,
+        RouteDetail => apis::route,
         KeyList => keys::list,
         KeyCreate => keys::create,
         KeyDetail => keys::detail,
@@ -84,6 +86,8 @@ area! {
     /// Trying out and setting up.
     show_bench, load_bench, Bench {
         Explorer => explorer,
+        Explain => explain::ask,
+        OneCall => explain::one,
         Settings => settings,
     }
 }
@@ -97,7 +101,7 @@ pub fn of(path: &str) -> Option<&'static str> {
     let first = below.trim_start_matches('/').split('/').next();
     match first.unwrap_or_default() {
         "apis" | "keys" | "limits" => Some("Catalogue"),
-        "explorer" | "settings" => Some("Bench"),
+        "explorer" | "explain" | "calls" | "settings" => Some("Bench"),
         _ => None,
     }
 }
@@ -165,6 +169,7 @@ mod tests {
         assert_eq!(of("/console/usage"), None);
         assert_eq!(of("/console/apis/new"), Some("Catalogue"));
         assert_eq!(of("/console/settings/"), Some("Bench"));
+        assert_eq!(of("/console/calls/0193-a"), Some("Bench"));
         assert_eq!(of("/console/apismith"), None);
     }
 }

@@ -9,6 +9,10 @@ export interface Owner {
   account: Account;
   api: Api;
   key: Key;
+  /** Id of a route of the API. */
+  route: string;
+  /** Request id of a call that failed. */
+  failed: string;
   /** Cookies to be signed in with. */
   state: Awaited<ReturnType<BrowserContext["storageState"]>>;
 }
@@ -86,6 +90,17 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
         await fetch(`${url()}/proxy/${api.slug}/${path}`, { headers: { "x-api-key": key.key }, redirect: "manual" });
       }
       await call(api.slug, "alerts", key.key, "POST");
+      const made = await page.request.post(`${url()}/api/v1/apis/${api.id}/routes`, {
+        data: {
+          name: "Forecasts",
+          methods: ["GET"],
+          path: "/forecast/*",
+          policy: { rate_limits: [{ name: "burst", limit: 1000, window_seconds: 1 }] },
+        },
+        headers: { origin: url() },
+      });
+      expect(made.status(), await made.text()).toBe(201);
+      const route = ((await made.json()) as { id: string }).id;
       // Usage is fresh within two seconds; the pages shall have it from the first test on.
       await expect
         .poll(async () => {
@@ -93,9 +108,10 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
           return ((await usage.json()) as { totals: { calls: number } }).totals.calls;
         })
         .toBe(6);
+      const failed = await failedCall(page);
       const state = await context.storageState();
       await context.close();
-      await use({ account, api, key, state });
+      await use({ account, api, key, route, failed, state });
     },
     { scope: "worker", timeout: 60_000 },
   ],
@@ -105,6 +121,18 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     await use(page);
   },
 });
+
+/** The request id of the call that ended with 500, once its explanation is kept. */
+async function failedCall(page: Page): Promise<string> {
+  const calls = await page.request.get(`${url()}/api/v1/usage/calls?status=5xx`);
+  const { data } = (await calls.json()) as { data: { request_id: string }[] };
+  const failed = data[0]?.request_id;
+  if (failed === undefined) throw new Error("the failed call is not listed");
+  await expect
+    .poll(async () => (await page.request.get(`${url()}/api/v1/explain/${failed}`)).status())
+    .toBe(200);
+  return failed;
+}
 
 /** Waits until the page's own code runs: the frontend says so on <html>. */
 export async function hydrated(page: Page): Promise<void> {
@@ -133,6 +161,22 @@ export function places(owner: Owner): Place[] {
     { name: "key", path: `/console/keys/${owner.key.id}`, heading: /^Mobile app-/, signedIn: true },
     { name: "limits", path: "/console/limits", heading: /^Limits$/, signedIn: true },
     { name: "new-limit", path: "/console/limits?limit=", heading: /^Limits$/, signedIn: true },
+    { name: "new-route", path: `/console/apis/${owner.api.id}/routes/new`, heading: /^New route$/, signedIn: true },
+    {
+      name: "route",
+      path: `/console/apis/${owner.api.id}/routes/${owner.route}`,
+      heading: /^Forecasts$/,
+      signedIn: true,
+    },
+    { name: "explain", path: "/console/explain", heading: /^Explain$/, signedIn: true },
+    {
+      name: "explained",
+      path: `/console/explain?method=GET&api=${owner.api.id}&path=forecast&key=${owner.key.id}`,
+      heading: /^Explain$/,
+      signedIn: true,
+    },
+    { name: "call", path: `/console/calls/${owner.failed}`, heading: /^One call$/, signedIn: true },
+    { name: "call-not-kept", path: "/console/calls/nothing", heading: /^One call$/, signedIn: true },
     { name: "usage", path: "/console/usage", heading: /^Usage$/, signedIn: true },
     { name: "explorer", path: "/console/explorer", heading: /^Explorer$/, signedIn: true },
     { name: "settings", path: "/console/settings", heading: /^Settings$/, signedIn: true },

@@ -86,7 +86,7 @@ test("pages reached by links are those reached by address", async ({ console: pa
   await page.goto("/console");
   await hydrated(page);
   const navigation = page.getByRole("navigation").first();
-  for (const name of ["APIs", "Keys", "Explorer", "Usage", "Settings", "Overview"]) {
+  for (const name of ["APIs", "Keys", "Limits", "Explorer", "Usage", "Explain", "Settings", "Overview"]) {
     await navigation.getByRole("link", { name, exact: true }).click();
     await expect(page.getByRole("heading", { level: 1, name, exact: true })).toBeVisible();
   }

@@ -108,7 +108,7 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
         Arc::clone(&gateway),
         |bound| {
             let base_url = base_url(&settings, bound.port());
-            control = control_plane(&settings, &platform, state, &base_url);
+            control = control_plane(&settings, &platform, &gateway, state, &base_url);
             control.clone()
         },
         tokio::runtime::Handle::current(),
@@ -284,10 +284,12 @@ fn rest_state(
 fn control_plane(
     settings: &Settings,
     platform: &Platform,
+    gateway: &Arc<Gateway>,
     state: RestState,
     base_url: &str,
 ) -> Router {
-    let console = apiverse_app::ssr::routes(console_state(settings, platform, base_url));
+    let console = console_state(settings, platform, gateway, base_url);
+    let console = apiverse_app::ssr::routes(console);
     let router = apiverse_rest::router(state.clone()).merge(console);
     apiverse_rest::layers(router, &state).layer(axum::middleware::map_request(
         |request: axum::extract::Request| async { name_client(request) },
@@ -326,7 +328,13 @@ fn name_client(mut request: axum::extract::Request) -> axum::extract::Request {
     request
 }
 
-fn console_state(settings: &Settings, platform: &Platform, base_url: &str) -> ConsoleState {
+fn console_state(
+    settings: &Settings,
+    platform: &Platform,
+    gateway: &Arc<Gateway>,
+    base_url: &str,
+) -> ConsoleState {
+    let gateway = Arc::clone(gateway);
     let site_root = settings.server.site_root.to_string_lossy();
     let options = LeptosOptions::builder()
         .output_name("apiverse")
@@ -340,6 +348,9 @@ fn console_state(settings: &Settings, platform: &Platform, base_url: &str) -> Co
         options,
         base_url,
         compose::is_secure(settings),
+        Arc::new(move |organization, ask, asker, now_us| {
+            gateway.explain(organization, ask, asker, now_us)
+        }),
     )
 }
 

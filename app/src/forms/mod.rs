@@ -4,6 +4,7 @@
 pub mod api;
 pub mod key;
 pub mod limit;
+pub mod route;
 
 use apiverse_contract::FieldError;
 

@@ -12,11 +12,14 @@ use super::{Named, Rpc};
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LimitsRef {
-    /// `organization`, `api` or `key`.
+    /// `organization`, `api`, `route` or `key`.
     pub scope: PolicyScope,
-    /// The API's or the key's; the organization is always one's own.
+    /// The API's, the route's or the key's; the organization is always one's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// Of which API the route is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_id: Option<String>,
 }
 
 /// The limits that are attached to one thing, and all that hold there.

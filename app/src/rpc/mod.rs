@@ -6,9 +6,11 @@
 
 pub mod account;
 pub mod apis;
+pub mod calls;
 mod error;
 pub mod keys;
 pub mod limits;
+pub mod routes;
 mod transport;
 pub mod usage;
 

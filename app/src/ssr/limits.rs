@@ -7,16 +7,22 @@ use apiverse_contract::limits::{
 };
 use apiverse_platform::PolicyTarget;
 
-use super::call::{Member, fail};
-use super::views;
+use super::call::{Member, answer, fail};
+use super::{routes, views};
 use crate::forms::limit::words;
 use crate::rpc::limits::{CallLimits, LimitRow, LimitsRef, LimitsView};
+use crate::rpc::routes::RouteRef;
 use crate::rpc::{Rpc, RpcError};
 
 /// # Errors
 /// What the platform refuses.
 pub async fn view(member: &Member, target: &LimitsRef) -> Rpc<LimitsView> {
     let Member { platform, actor } = member;
+    if target.scope == PolicyScope::Route {
+        let RouteRef { api_id, id } = route_of(target)?;
+        let route = platform.route_get(actor, api_id, id).await.map_err(fail)?;
+        return routes::limits(member, route).await;
+    }
     let mut query = EffectiveQuery::default();
     let target = target_of(target)?;
     match target {
@@ -39,6 +45,11 @@ pub async fn view(member: &Member, target: &LimitsRef) -> Rpc<LimitsView> {
 /// What the platform refuses.
 pub async fn save(member: &Member, target: &LimitsRef, policy: LimitPolicy) -> Rpc<()> {
     let Member { platform, actor } = member;
+    if target.scope == PolicyScope::Route {
+        return routes::put_limits(platform, actor, route_of(target)?, policy)
+            .await
+            .map_err(|problem| answer(problem, None));
+    }
     platform
         .limits_put(actor, target_of(target)?, policy)
         .await
@@ -63,8 +74,8 @@ pub async fn of_call(member: &Member, query: EffectiveQuery) -> Rpc<CallLimits> 
 }
 
 /// # Errors
-/// An id that is none leads nowhere; a route's limits are edited elsewhere.
-pub fn target_of(target: &LimitsRef) -> Rpc<PolicyTarget> {
+/// An id that is none leads nowhere; a route's limits are its own document's.
+fn target_of(target: &LimitsRef) -> Rpc<PolicyTarget> {
     let id = target.id.as_deref().unwrap_or_default();
     let parsed = match target.scope {
         PolicyScope::Organization => Some(PolicyTarget::Organization),
@@ -72,11 +83,25 @@ pub fn target_of(target: &LimitsRef) -> Rpc<PolicyTarget> {
         PolicyScope::Key => id.parse().ok().map(PolicyTarget::Key),
         PolicyScope::Route => None,
     };
-    let problem = || Problem::new(ErrorCode::NotFound, "there is nothing with this id");
-    parsed.ok_or_else(|| RpcError(problem()))
+    parsed.ok_or_else(nothing)
 }
 
-fn row(limit: EffectiveLimit) -> LimitRow {
+fn route_of(target: &LimitsRef) -> Rpc<RouteRef> {
+    let id = target.id.as_deref().and_then(|id| id.parse().ok());
+    let api_id = target.api_id.as_deref().and_then(|id| id.parse().ok());
+    let (id, api_id) = id.zip(api_id).ok_or_else(nothing)?;
+    Ok(RouteRef { api_id, id })
+}
+
+fn nothing() -> RpcError {
+    answer(
+        Problem::new(ErrorCode::NotFound, "there is nothing with this id"),
+        None,
+    )
+}
+
+/// A limit that holds, in words.
+pub fn row(limit: EffectiveLimit) -> LimitRow {
     LimitRow {
         name: limit.limit.name().to_owned(),
         words: words(&limit.limit),

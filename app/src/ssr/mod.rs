@@ -2,11 +2,13 @@
 
 pub mod assets;
 pub mod call;
+pub mod explain;
 mod forms;
 mod gate;
 pub mod limits;
 pub mod openapi;
 mod render;
+pub mod routes;
 pub mod same_origin;
 mod shell;
 mod state;
@@ -14,4 +16,4 @@ pub mod views;
 
 pub use openapi::{ServerFunction, schemas, server_functions};
 pub use render::routes;
-pub use state::ConsoleState;
+pub use state::{ConsoleState, Explain};

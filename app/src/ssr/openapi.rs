@@ -3,7 +3,7 @@
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::rpc::{apis, keys, limits, usage};
+use crate::rpc::{apis, calls, keys, limits, routes, usage};
 
 /// One server function: `POST` with JSON in and out.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,48 @@ const FUNCTIONS: &[ServerFunction] = &[
         Some("ApiView"),
     ),
     function("/api/fn/apis/delete", "Delete an API", Some("ApiRef"), None),
+    function(
+        "/api/fn/calls/one",
+        "How a call went",
+        Some("CallRef"),
+        Some("Explained"),
+    ),
+    function(
+        "/api/fn/calls/explain",
+        "What would happen to a call",
+        Some("ExplainRequest"),
+        Some("Explained"),
+    ),
+    function(
+        "/api/fn/calls/choices",
+        "The APIs and keys a call can be made of",
+        None,
+        Some("CallChoices"),
+    ),
+    function(
+        "/api/fn/routes/list",
+        "The routes of an API",
+        Some("ApiRef"),
+        Some("Routes"),
+    ),
+    function(
+        "/api/fn/routes/one",
+        "A route and what holds there",
+        Some("RouteRef"),
+        Some("RouteDetail"),
+    ),
+    function(
+        "/api/fn/routes/save",
+        "Make or change a route",
+        Some("SaveRoute"),
+        Some("RouteRef"),
+    ),
+    function(
+        "/api/fn/routes/delete",
+        "Delete a route",
+        Some("RouteRef"),
+        None,
+    ),
     function(
         "/api/fn/keys/list",
         "A page of API keys",
@@ -227,6 +269,14 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<limits::SaveLimits>(&mut all);
     add::<limits::CallLimits>(&mut all);
     add::<apiverse_contract::limits::EffectiveQuery>(&mut all);
+    add::<apiverse_contract::explain::ExplainRequest>(&mut all);
+    add::<calls::CallRef>(&mut all);
+    add::<calls::Explained>(&mut all);
+    add::<calls::CallChoices>(&mut all);
+    add::<routes::Routes>(&mut all);
+    add::<routes::RouteRef>(&mut all);
+    add::<routes::RouteDetail>(&mut all);
+    add::<routes::SaveRoute>(&mut all);
     add::<usage::OverviewQuery>(&mut all);
     add::<usage::Overview>(&mut all);
     add::<usage::UsageView>(&mut all);

@@ -1,12 +1,20 @@
 //! What the console is made with.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use apiverse_contract::OrganizationId;
+use apiverse_contract::explain::{ExplainRequest, Explanation};
 use apiverse_platform::Platform;
 use axum::extract::FromRef;
 use leptos::config::LeptosOptions;
 
 use super::assets::Assets;
+
+/// Asks the gateway what would happen to a call of an organization's: who asks from where, and as of
+/// when (microseconds since 1970). The console knows nothing else of the gateway.
+pub type Explain =
+    Arc<dyn Fn(OrganizationId, &ExplainRequest, IpAddr, i64) -> Explanation + Send + Sync>;
 
 /// Everything the console's handlers need; cheap to clone.
 #[derive(Clone)]
@@ -17,6 +25,8 @@ pub struct ConsoleState {
     pub gateway_base: Arc<str>,
     /// Whether cookies are sent over HTTPS only.
     pub secure_cookies: bool,
+    /// What would happen to a call.
+    pub explain: Explain,
     pub(crate) assets: Arc<Assets>,
 }
 
@@ -28,8 +38,10 @@ impl ConsoleState {
         leptos_options: LeptosOptions,
         gateway_base: &str,
         secure_cookies: bool,
+        explain: Explain,
     ) -> Self {
         Self {
+            explain,
             platform,
             assets: Arc::new(Assets::find(&leptos_options)),
             leptos_options,

@@ -172,6 +172,7 @@ pub async fn api_detail(member: &Member, id: ApiId) -> Rpc<ApiDetail> {
     let target = LimitsRef {
         scope: PolicyScope::Api,
         id: Some(id.to_string()),
+        api_id: None,
     };
     Ok(ApiDetail {
         api,
@@ -204,6 +205,7 @@ pub async fn key_detail(member: &Member, id: KeyId) -> Rpc<KeyDetail> {
     let target = LimitsRef {
         scope: PolicyScope::Key,
         id: Some(id.to_string()),
+        api_id: None,
     };
     Ok(KeyDetail {
         limits: limits::view(member, &target).await?,

@@ -19,7 +19,7 @@ pub fn span_picker(path: &'static str, current: Option<Span>, pairs: &[(&str, &s
                 <a
                     class="btn btn-outline btn-sm join-item font-normal aria-[current=true]:border-accent aria-[current=true]:bg-accent-soft aria-[current=true]:text-accent-ink"
                     href=href
-                    aria-label=format!("Last {}", span.words())
+                    aria-label=format!("{}: the last {}", span.as_str(), span.words())
                     aria-current=is_current.then_some("true")
                 >
                     {span.as_str()}

@@ -445,7 +445,8 @@ pub fn effective(sources: &[PolicySource<'_>]) -> Vec<EffectiveLimit> {
     found
 }
 
-fn limits_of(policy: &LimitPolicy) -> impl Iterator<Item = Limit> {
+/// The limits of a policy, one after the other.
+pub fn limits_of(policy: &LimitPolicy) -> impl Iterator<Item = Limit> {
     let rates = policy.rate_limits.iter().cloned().map(Limit::RateLimit);
     let quotas = policy.quotas.iter().cloned().map(Limit::Quota);
     let concurrency = policy.concurrency.map(|limit| Limit::Concurrency { limit });

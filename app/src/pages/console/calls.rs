@@ -11,6 +11,7 @@ use crate::ui::dialog::dialog;
 use crate::ui::dynamic::{on, when};
 use crate::ui::icon::icon;
 use crate::ui::time::ago;
+use crate::urlencoded;
 
 /// Which columns a page has no use for.
 #[derive(Clone, Copy, Default)]
@@ -100,6 +101,7 @@ fn row(call: CallView, columns: Columns, inspector: Inspector) -> AnyView {
                     aria-label=label
                 >
                     <span class="mono w-14 shrink-0 text-muted">{call.method.clone()}</span>
+                    " "
                     <span class="mono truncate" title=call.path.clone()>
                         {call.path.clone()}
                     </span>
@@ -133,6 +135,7 @@ fn details(call: &CallView) -> AnyView {
         }
         .into_any()
     };
+    let how = format!("/console/calls/{}", urlencoded::encode(&call.request_id));
     let upstream = match call.upstream_ms {
         Some(ms) => format!("{} until the upstream's answer began", format::millis(ms)),
         None => "the upstream was not asked".to_owned(),
@@ -170,6 +173,12 @@ fn details(call: &CallView) -> AnyView {
                 mono_copy(call.request_id.clone(), format::middle(&call.request_id, 13, 6), "request id"),
             )}
         </dl>
+        <div class="flex justify-end">
+            <a class="btn btn-outline btn-sm" href=how>
+                {icon(icondata_lu::LuListTree.data)}
+                "How it went"
+            </a>
+        </div>
     }
     .into_any()
 }

@@ -60,11 +60,18 @@ static GROUPS: [Group; 3] = [
     },
     Group {
         name: "Observe",
-        entries: &[Entry {
-            href: "/console/usage",
-            name: "Usage",
-            icon: icondata_lu::LuChartColumn.data,
-        }],
+        entries: &[
+            Entry {
+                href: "/console/usage",
+                name: "Usage",
+                icon: icondata_lu::LuChartColumn.data,
+            },
+            Entry {
+                href: "/console/explain",
+                name: "Explain",
+                icon: icondata_lu::LuListTree.data,
+            },
+        ],
     },
 ];
 

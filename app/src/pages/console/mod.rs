@@ -2,6 +2,7 @@
 
 pub mod apis;
 mod calls;
+pub mod explain;
 mod explorer;
 pub mod keys;
 mod layout;

@@ -1,4 +1,4 @@
-//! The forms of limits, on three pages.
+//! The forms of limits, on four pages.
 
 use apiverse_contract::limits::LimitPolicy;
 use apiverse_platform::{Actor, PolicyTarget};
@@ -41,14 +41,22 @@ pub async fn change(
         .limits_get(actor, target)
         .await
         .map_err(problem_of)?;
-    let new: LimitPolicy = match fields.raw("form") {
-        "limit-save" => limit::put(&old.policy, fields.raw("old"), fields).map_err(invalid)?,
-        "limit-remove" => limit::without(&old.policy, fields.raw("name")),
-        _ => return Err(unknown_form()),
-    };
+    let new = changed(&old.policy, fields)?;
     platform
         .limits_put(actor, target, new)
         .await
         .map_err(problem_of)?;
     Ok(())
+}
+
+/// The policy after one of its limits was put or removed.
+///
+/// # Errors
+/// Fields that are not acceptable.
+pub fn changed(old: &LimitPolicy, fields: &Fields) -> Result<LimitPolicy, Problem> {
+    match fields.raw("form") {
+        "limit-save" => limit::put(old, fields.raw("old"), fields).map_err(invalid),
+        "limit-remove" => Ok(limit::without(old, fields.raw("name"))),
+        _ => Err(unknown_form()),
+    }
 }

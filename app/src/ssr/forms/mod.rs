@@ -7,6 +7,7 @@ mod account;
 mod apis;
 mod keys;
 mod limits;
+mod routes;
 
 use apiverse_contract::{ErrorCode, FieldError, Problem};
 use apiverse_platform::{Actor, Fault, RequestInfo};
@@ -33,6 +34,8 @@ pub fn routes() -> Router<ConsoleState> {
         .route("/console/settings", post(account::settings))
         .route("/console/apis/new", post(apis::create))
         .route("/console/apis/{id}", post(apis::change))
+        .route("/console/apis/{id}/routes/new", post(routes::create))
+        .route("/console/apis/{id}/routes/{route}", post(routes::change))
         .route("/console/limits", post(limits::organization))
         .route("/console/keys/new", post(keys::create))
         .route("/console/keys/{id}", post(keys::change))

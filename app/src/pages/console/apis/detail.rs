@@ -9,6 +9,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use super::danger::{delete, switch};
 use super::fields::fields;
 use super::list::auth_name;
+use super::routes::routes;
 use super::snippets::snippets;
 use crate::format;
 use crate::forms::{Fields, api};
@@ -82,6 +83,7 @@ fn content(found: ApiDetail, data: Data, state: ChartState, inspector: Inspector
     let target = LimitsRef {
         scope: PolicyScope::Api,
         id: Some(api.id.to_string()),
+        api_id: None,
     };
     let path = format!("/console/apis/{}", api.id);
     let reload = Callback::new(move |()| data.refetch());
@@ -126,7 +128,7 @@ fn content(found: ApiDetail, data: Data, state: ChartState, inspector: Inspector
                     </div>
                     {list}
                 </section>
-                {limits} {settings(&api, data)}
+                {routes(api.id)} {limits} {settings(&api, data)}
             </div>
             <div class="flex min-w-0 flex-col gap-4">
                 <section class="panel">

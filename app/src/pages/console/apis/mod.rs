@@ -5,9 +5,12 @@ mod danger;
 mod detail;
 mod fields;
 mod list;
+mod route;
+mod routes;
 mod snippets;
 
 pub use create::create;
 pub use detail::detail;
 pub use list::list;
+pub use route::{create_route, route};
 pub use snippets::curl_quote;

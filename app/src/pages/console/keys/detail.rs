@@ -78,6 +78,7 @@ fn content(found: KeyDetail, data: Data, created: Created, inspector: Inspector)
     let target = LimitsRef {
         scope: PolicyScope::Key,
         id: Some(key.id.to_string()),
+        api_id: None,
     };
     let path = format!("/console/keys/{}", key.id);
     let reload = Callback::new(move |()| data.refetch());

@@ -17,6 +17,7 @@ const PATH: &str = "/console/limits";
 const ORGANIZATION: LimitsRef = LimitsRef {
     scope: PolicyScope::Organization,
     id: None,
+    api_id: None,
 };
 
 pub fn limits() -> AnyView {

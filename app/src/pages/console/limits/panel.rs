@@ -109,6 +109,9 @@ fn content(limits: Limits, view: LimitsView) -> AnyView {
             PolicyScope::Key => {
                 "Calls with this key are limited by nothing but what the APIs have."
             }
+            PolicyScope::Route => {
+                "Calls of this route are limited by nothing but what the keys have."
+            }
             PolicyScope::Api => "Calls to this API are limited by nothing but what the keys have.",
             _ => {
                 "Nothing is limited for the organization as a whole. APIs and keys can have limits of their own."
