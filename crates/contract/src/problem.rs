@@ -134,6 +134,10 @@ codes! {
     ApiKeyNotFound "api_key_not_found" 404 "The API key does not exist";
     /// No such route of this API.
     RouteNotFound "route_not_found" 404 "The route does not exist";
+    /// No policy of this kind is attached there.
+    PolicyNotFound "policy_not_found" 404 "The policy does not exist";
+    /// No such version of this API.
+    VersionNotFound "version_not_found" 404 "The version does not exist";
     /// No such session, or it is another user's.
     SessionNotFound "session_not_found" 404 "The session does not exist";
     /// The path exists, but not for this method.
@@ -146,8 +150,14 @@ codes! {
     SlugTaken "slug_taken" 409 "The slug is taken";
     /// Another route of the API has this name.
     RouteNameTaken "route_name_taken" 409 "The route's name is taken";
+    /// Another version of the API has this name.
+    VersionNameTaken "version_name_taken" 409 "The version's name is taken";
     /// The key was revoked; it cannot be changed or rotated.
     ApiKeyRevoked "api_key_revoked" 409 "The API key was revoked";
+    /// The version of the API that is asked for is no longer served.
+    VersionRetired "version_retired" 410 "The version is retired";
+    /// `If-Match` or `If-None-Match` does not fit: somebody else made a change.
+    PreconditionFailed "precondition_failed" 412 "It was changed meanwhile";
     /// The body is larger than the limit.
     BodyTooLarge "body_too_large" 413 "The body is too large";
     /// A request's head has more, or larger, fields than are accepted.

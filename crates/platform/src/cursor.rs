@@ -47,6 +47,37 @@ pub fn to_call(cursor: Option<&str>) -> Result<Option<(i64, UsageEventId)>, Inva
     Ok(Some((time, UsageEventId(id))))
 }
 
+/// Of a policy: what it is attached to, and its kind.
+pub fn of_policy(target_id: Uuid, kind: &str) -> String {
+    let mut bytes = target_id.as_bytes().to_vec();
+    bytes.extend_from_slice(kind.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub fn to_policy(cursor: Option<&str>) -> Result<Option<(Uuid, String)>, Invalid> {
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| garbled())?;
+    let (target_id, kind) = bytes.split_at_checked(16).ok_or_else(garbled)?;
+    let target_id = Uuid::from_slice(target_id).map_err(|_| garbled())?;
+    let kind = std::str::from_utf8(kind).map_err(|_| garbled())?;
+    Ok(Some((target_id, kind.to_owned())))
+}
+
+pub fn of_number(number: i32) -> String {
+    URL_SAFE_NO_PAD.encode(number.to_be_bytes())
+}
+
+pub fn to_number(cursor: Option<&str>) -> Result<Option<i32>, Invalid> {
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+    Ok(Some(i32::from_be_bytes(bytes.ok_or_else(garbled)?)))
+}
+
 fn garbled() -> Invalid {
     Invalid::one(
         "cursor",

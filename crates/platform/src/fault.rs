@@ -61,6 +61,9 @@ kinds! {
     SlugInUse SlugTaken "another API of the organization has this slug";
     RouteGone RouteNotFound "there is no route with this id in this API of your organization";
     RouteNameInUse RouteNameTaken "another route of the API has this name";
+    PolicyGone PolicyNotFound "no policy of this kind is attached there";
+    VersionGone VersionNotFound "there is no version with this id in this API of your organization";
+    VersionNameInUse VersionNameTaken "another version of the API has this name";
     CallGone NotFound "no call of your organization with this request id is kept";
     KeyGone ApiKeyNotFound "there is no API key with this id in your organization";
     KeyRevoked ApiKeyRevoked "the key was revoked; create another one";
@@ -97,6 +100,27 @@ impl Fault for Invalid {
 
     fn fields(&self) -> Vec<FieldError> {
         self.0.clone()
+    }
+}
+
+/// Somebody else changed it meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it has version {now} now")]
+pub struct ChangedMeanwhile {
+    /// The version it has now; 0: it does not exist.
+    pub now: u32,
+}
+
+impl Fault for ChangedMeanwhile {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::PreconditionFailed
+    }
+
+    fn detail(&self) -> String {
+        match self.now {
+            0 => "it does not exist; read it again".to_owned(),
+            now => format!("it has version {now} now; read it again"),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod limits;
 mod passwords;
 mod permissions;
 mod platform;
+mod policies;
 mod routes;
 mod session_store;
 mod sessions;
@@ -42,6 +43,10 @@ pub use keys::{
 pub use limits::{EffectiveError, PolicyGetError, PolicyPutError};
 pub use permissions::{Permission, Permit};
 pub use platform::{Platform, PlatformConfig};
+pub use policies::{
+    Condition, EffectivePoliciesError, PoliciesListError, PolicyHistoryError, PolicyPlace,
+    PolicyReadError, PolicyWriteError,
+};
 pub use routes::{
     RouteCreateError, RouteDeleteError, RouteGetError, RouteListError, RouteUpdateError,
 };

@@ -9,8 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::routes::{
-    accounts, apis, audit, documents, explain, health, keys, limits, metrics, sessions, usage,
-    verify,
+    accounts, apis, audit, documents, explain, health, keys, limits, metrics, policies, sessions,
+    usage, verify,
 };
 use crate::{ApiProblem, RestState};
 
@@ -19,7 +19,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// What is below the bare paths and unknown is a problem document, not a page of the console.
 /// Under the prefix, `/api/{*rest}` sees to that.
-pub(crate) const UNKNOWN: [&str; 17] = [
+pub(crate) const UNKNOWN: [&str; 19] = [
     "/api",
     "/api/",
     "/api/{*rest}",
@@ -35,6 +35,8 @@ pub(crate) const UNKNOWN: [&str; 17] = [
     "/usage/{*rest}",
     "/audit/{*rest}",
     "/limits/{*rest}",
+    "/policies/",
+    "/policies/{*rest}",
     "/explain/",
     "/organization/{*rest}",
 ];
@@ -87,6 +89,11 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         ))
         .routes(routes!(limits::key, limits::put_key))
         .routes(routes!(limits::effective))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::effective))
+        .routes(routes!(policies::get, policies::put, policies::delete))
+        .routes(routes!(policies::history))
+        .routes(routes!(policies::roll_back))
         .routes(routes!(usage::report))
         .routes(routes!(usage::calls))
         .routes(routes!(usage::top))

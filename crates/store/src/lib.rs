@@ -28,7 +28,7 @@ pub use explanations::ExplanationRow;
 pub use gateway::{Fingerprint, GatewayApi, GatewayKey, GatewayOrganization};
 pub use limits::{PolicyRow, PolicyTarget, RouteRow};
 pub use notify::{Heard, Listener};
-pub use policies::{AttachedRow, PolicyChange, PolicyFilter, RevisionRow};
+pub use policies::{AttachedRow, PolicyChange, PolicyFilter, RevisionRow, TargetRow};
 pub use pool::{Kind, PoolStatus, Store};
 pub use rows::{ApiKeyRow, ApiRow, AuditRow, MembershipRow, OrganizationRow, SessionRow, UserRow};
 pub use sessions::RefreshUse;

@@ -34,6 +34,14 @@ pub struct AttachedRow {
     pub updated_by: String,
 }
 
+/// What a policy can be attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetRow {
+    pub name: String,
+    /// The API, of an API, version or route.
+    pub api_id: Option<ApiId>,
+}
+
 /// What a policy was at some time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RevisionRow {
@@ -67,6 +75,10 @@ pub struct PolicyFilter {
 }
 
 from_row! {
+    TargetRow, row => TargetRow {
+        name: row.try_get("name")?,
+        api_id: row.try_get::<Option<Uuid>, _>("api_id")?.map(ApiId),
+    };
     AttachedRow, row => AttachedRow {
         level: row.try_get("level")?,
         target_id: row.try_get("target_id")?,
@@ -171,6 +183,43 @@ fn targets(scope: PolicyScope) -> [Option<Uuid>; 4] {
 }
 
 impl Store {
+    /// What a policy can be attached to; `None` when the organization has no such thing, or the
+    /// key is revoked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn attached_target(
+        &self,
+        organization_id: OrganizationId,
+        scope: PolicyScope,
+    ) -> Result<Option<TargetRow>> {
+        let sql = match scope.level() {
+            PolicyLevel::Organization => {
+                "SELECT name, (SELECT a.id FROM apis a WHERE a.id <> a.id) AS api_id \
+                 FROM organizations WHERE id = $1 AND id = $2"
+            }
+            PolicyLevel::Api => {
+                "SELECT name, id AS api_id FROM apis WHERE organization_id = $1 AND id = $2"
+            }
+            PolicyLevel::Version => {
+                "SELECT v.name, v.api_id FROM api_versions v JOIN apis a ON a.id = v.api_id \
+                 WHERE a.organization_id = $1 AND v.id = $2"
+            }
+            PolicyLevel::Route => {
+                "SELECT name, api_id FROM api_routes WHERE organization_id = $1 AND id = $2"
+            }
+            PolicyLevel::Key => {
+                "SELECT name, (SELECT a.id FROM apis a WHERE a.id <> a.id) AS api_id FROM api_keys \
+                 WHERE organization_id = $1 AND id = $2 AND revoked_at IS NULL"
+            }
+        };
+        Ok(with_pool!(self, pool => sqlx::query_as(sql)
+            .bind(organization_id.0)
+            .bind(scope.target_id(organization_id))
+            .fetch_optional(pool)
+            .await?))
+    }
+
     /// One that was removed is there without its document.
     ///
     /// # Errors

@@ -163,7 +163,7 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
             query: located.query.map(str::to_owned),
         });
         if let Flow::Answer(response) = applied.before(record, &mut request).await? {
-            return Ok(Reply::Policy(response));
+            return Ok(Reply::Policy(*response));
         }
     }
     let PolicyRequest {

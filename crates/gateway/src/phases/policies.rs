@@ -59,7 +59,7 @@ pub(crate) struct Applied {
 pub(crate) enum Flow {
     Forward,
     /// A policy has the answer; the upstream is not asked.
-    Answer(Response<GatewayBody>),
+    Answer(Box<Response<GatewayBody>>),
 }
 
 /// Whose answer it is.
@@ -103,7 +103,7 @@ impl Applied {
             *response.status_mut() =
                 StatusCode::from_u16(document.status).unwrap_or(StatusCode::OK);
             change_headers(response.headers_mut(), &[], &document.headers);
-            return Ok(Flow::Answer(response));
+            return Ok(Flow::Answer(Box::new(response)));
         }
         Ok(Flow::Forward)
     }

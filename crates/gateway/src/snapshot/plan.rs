@@ -58,19 +58,13 @@ fn as_is<T>(
 }
 
 /// What one thing says about one kind.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Slot<T> {
     /// Nothing: what is attached farther away counts.
+    #[default]
     Unsaid,
     Off,
     On(Arc<T>),
-}
-
-// By hand: a derive would want `T: Default`.
-impl<T> Default for Slot<T> {
-    fn default() -> Self {
-        Self::Unsaid
-    }
 }
 
 /// The table of the kinds: field, variant of the document, what it compiles to, and by what.

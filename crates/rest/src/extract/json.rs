@@ -43,7 +43,7 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for ApiJson<T> 
 }
 
 /// `application/json` or `application/…+json`, in UTF-8 if it names a charset.
-fn check_content_type(headers: &HeaderMap) -> Result<(), ApiProblem> {
+pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), ApiProblem> {
     let value = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

@@ -2,6 +2,8 @@
 
 pub mod auth;
 pub mod caller;
+pub mod condition;
 pub mod json;
 pub mod path;
+pub mod policy;
 pub mod query;

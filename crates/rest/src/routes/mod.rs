@@ -10,6 +10,7 @@ pub mod health;
 pub mod keys;
 pub mod limits;
 pub mod metrics;
+pub mod policies;
 pub mod sessions;
 pub mod usage;
 pub mod verify;

@@ -7,6 +7,7 @@ mod http;
 mod limits;
 mod openapi;
 mod operations;
+mod policies;
 mod resources;
 mod sessions;
 mod verify;

@@ -163,6 +163,16 @@ pub async fn policies_stay_inside_their_organization(store: &Store) {
             .await;
         assert_eq!(kept.expect("reads"), []);
     }
+    for scope in scopes {
+        let found = store.attached_target(ada.id, scope).await.expect("reads");
+        let found = found.expect("is there");
+        let of_api = matches!(scope, PolicyScope::Api(_) | PolicyScope::Route(_));
+        assert_eq!(found.api_id.is_some(), of_api);
+        assert!(!found.name.is_empty());
+        let foreign = store.attached_target(bob.id, scope).await.expect("reads");
+        let is_own = scope == PolicyScope::Organization;
+        assert_eq!(foreign.is_some(), is_own);
+    }
     let nowhere = PolicyScope::Version(VersionId(id()));
     assert_eq!(
         set(store, ada.id, nowhere, Some(json!({})), None).await,
