@@ -20,6 +20,7 @@ pub mod routes;
 pub mod usage;
 pub mod validation;
 pub mod verify;
+pub mod versions;
 
 pub use ids::{
     ApiId, AuditEventId, KeyId, OrganizationId, RouteId, SessionId, UsageEventId, UserId, VersionId,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiId, FieldError, KeyId, UsageEventId};
+use crate::{ApiId, FieldError, KeyId, UsageEventId, VersionId};
 
 /// Width of one step of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,6 +224,9 @@ pub struct CallView {
     pub api_name: Option<String>,
     pub key_id: Option<KeyId>,
     pub key_name: Option<String>,
+    /// The API's version; `null`: `default`.
+    #[serde(default)]
+    pub version_id: Option<VersionId>,
     pub method: String,
     /// Path below the API, without the query.
     pub path: String,

@@ -16,7 +16,7 @@ use crate::limits::{Grant, Set};
 use crate::peer::Peer;
 use crate::phases::Applied;
 use crate::random::unlike_others;
-use crate::snapshot::ApiRecord;
+use crate::snapshot::{ApiRecord, VersionRecord};
 use crate::usage::Event;
 use crate::worker::Worker;
 
@@ -36,6 +36,8 @@ pub(crate) struct CallRecord {
     /// Whose the call is: the key's organization, or the API's when there is no valid key.
     pub(crate) organization_id: Option<OrganizationId>,
     pub(crate) api: Option<Arc<ApiRecord>>,
+    /// `None`: the API has one version only.
+    pub(crate) version: Option<Arc<VersionRecord>>,
     pub(crate) key_id: Option<KeyId>,
     pub(crate) route_id: Cell<Option<RouteId>>,
     /// The status of the answer; 0 while there is none.
@@ -81,6 +83,7 @@ impl CallRecord {
             below,
             organization_id: None,
             api: None,
+            version: None,
             key_id: None,
             route_id: Cell::default(),
             status: 0,
@@ -173,6 +176,7 @@ impl CallRecord {
             refused: self.refused,
             route_id: self.route_id.get(),
             verified: None,
+            version_id: self.version.as_ref().and_then(|version| version.id),
         });
     }
 }

@@ -212,6 +212,7 @@ impl Gateway {
             refused: outcome.refused.is_some(),
             route_id: route,
             verified: Some(call.cost),
+            version_id: None,
         });
     }
 

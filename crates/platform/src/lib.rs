@@ -24,6 +24,7 @@ mod tokens;
 mod urls;
 mod usage;
 mod verify;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,10 @@ pub use sessions::{
 pub use throttle::ThrottleConfig;
 pub use usage::UsageError;
 pub use verify::{KeyFacts, KeyVerifyError};
+pub use versions::{
+    VersionCallersError, VersionCreateError, VersionDeleteError, VersionGetError, VersionListError,
+    VersionUpdateError, VersioningPutError,
+};
 
 pub use apiverse_store::PolicyTarget;
 

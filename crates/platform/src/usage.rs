@@ -74,6 +74,7 @@ impl Platform {
                 api_name: row.api_name,
                 key_id: usage.key_id,
                 key_name: row.key_name,
+                version_id: usage.version_id,
                 method: usage.method,
                 path: usage.path,
                 status: u16::try_from(usage.status).unwrap_or(0),

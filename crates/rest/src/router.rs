@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::routes::{
     accounts, apis, audit, documents, explain, health, keys, limits, metrics, policies, sessions,
-    usage, verify,
+    usage, verify, versions,
 };
 use crate::{ApiProblem, RestState};
 
@@ -19,7 +19,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// What is below the bare paths and unknown is a problem document, not a page of the console.
 /// Under the prefix, `/api/{*rest}` sees to that.
-pub(crate) const UNKNOWN: [&str; 19] = [
+pub(crate) const UNKNOWN: [&str; 21] = [
     "/api",
     "/api/",
     "/api/{*rest}",
@@ -36,7 +36,9 @@ pub(crate) const UNKNOWN: [&str; 19] = [
     "/audit/{*rest}",
     "/limits/{*rest}",
     "/policies/",
-    "/policies/{*rest}",
+    "/policies/{level}",
+    "/policies/{level}/{target_id}",
+    "/policies/{level}/{target_id}/{kind}/{*rest}",
     "/explain/",
     "/organization/{*rest}",
 ];
@@ -89,6 +91,10 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         ))
         .routes(routes!(limits::key, limits::put_key))
         .routes(routes!(limits::effective))
+        .routes(routes!(versions::list, versions::create))
+        .routes(routes!(versions::get, versions::patch, versions::delete))
+        .routes(routes!(versions::callers))
+        .routes(routes!(versions::versioning, versions::put_versioning))
         .routes(routes!(policies::list))
         .routes(routes!(policies::effective))
         .routes(routes!(policies::get, policies::put, policies::delete))

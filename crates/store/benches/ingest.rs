@@ -101,5 +101,6 @@ fn event(n: u64, request_id: &str, organization: u128) -> UsageEvent<'_> {
         refused: false,
         route_id: None,
         verified: None,
+        version_id: None,
     }
 }

@@ -8,6 +8,7 @@ pub enum Conflict {
     ApiSlug,
     KeyPrefix,
     RouteName,
+    VersionName,
     /// Another constraint: a fault of ours, not of the input.
     Other,
 }
@@ -105,6 +106,8 @@ fn conflict(named: &str) -> Conflict {
         Conflict::KeyPrefix
     } else if is("api_routes_name", "api_routes.name") {
         Conflict::RouteName
+    } else if is("api_versions_name", "api_versions.name") {
+        Conflict::VersionName
     } else {
         Conflict::Other
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use apiverse_contract::limits::LimitPolicy;
+use apiverse_contract::versions::Versioning;
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
 use sqlx::Row;
 use sqlx::types::Json;
@@ -13,6 +14,7 @@ use crate::limits::RouteRow;
 use crate::policies::AttachedRow;
 use crate::pool::{Store, with_pool};
 use crate::rows::{ApiKeyRow, ApiRow, from_row};
+use crate::versions::{VersionRow, VersioningRow};
 
 /// An API with everything that calls to it need.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +24,10 @@ pub struct GatewayApi {
     pub policy: Option<LimitPolicy>,
     /// Oldest first.
     pub routes: Vec<RouteRow>,
+    /// Oldest first, `default` only when it ends some time.
+    pub versions: Vec<VersionRow>,
+    /// `None`: the defaults.
+    pub versioning: Option<Versioning>,
     /// Its own, its versions' and its routes'.
     pub policies: Vec<AttachedRow>,
 }
@@ -60,6 +66,56 @@ const POLICIES_OF_ORGANIZATIONS: &str = "SELECT * FROM policies \
      WHERE level = 'organization' AND document IS NOT NULL \
      AND ($1 IS NULL OR target_id = $1) ORDER BY target_id, kind";
 
+/// `default` is an API's own row, unless it ends some time.
+const VERSIONS: &str = "SELECT * FROM api_versions WHERE ($1 IS NULL OR api_id = $1) \
+     AND (name <> 'default' OR deprecated_at IS NOT NULL OR sunset_at IS NOT NULL) \
+     ORDER BY created_at, id";
+const VERSIONING: &str = "SELECT * FROM api_versioning WHERE $1 IS NULL OR api_id = $1";
+
+type PartRows = (
+    Vec<RouteRow>,
+    Vec<VersionRow>,
+    Vec<VersioningRow>,
+    Vec<AttachedRow>,
+);
+
+/// What an API has beside its own row.
+#[derive(Default)]
+struct Parts {
+    routes: Vec<RouteRow>,
+    versions: Vec<VersionRow>,
+    versioning: Option<Versioning>,
+    policies: Vec<AttachedRow>,
+}
+
+impl Parts {
+    fn put_into(self, api: &mut GatewayApi) {
+        api.routes = self.routes;
+        api.versions = self.versions;
+        api.versioning = self.versioning;
+        api.policies = self.policies;
+    }
+}
+
+fn by_api((routes, versions, versioning, policies): PartRows) -> HashMap<ApiId, Parts> {
+    let mut of_api: HashMap<ApiId, Parts> = HashMap::new();
+    for row in routes {
+        of_api.entry(row.api_id).or_default().routes.push(row);
+    }
+    for row in versions {
+        of_api.entry(row.api_id).or_default().versions.push(row);
+    }
+    for row in versioning {
+        of_api.entry(row.api_id).or_default().versioning = Some(row.document);
+    }
+    for row in policies {
+        if let Some(api_id) = row.api_id {
+            of_api.entry(api_id).or_default().policies.push(row);
+        }
+    }
+    of_api
+}
+
 from_row! {
     GatewayKey, row => GatewayKey {
         key: ApiKeyRow::from_row(row)?,
@@ -70,6 +126,8 @@ from_row! {
         api: ApiRow::from_row(row)?,
         policy: row.try_get::<Option<Json<LimitPolicy>>, _>("policy")?.map(|Json(policy)| policy),
         routes: Vec::new(),
+        versions: Vec::new(),
+        versioning: None,
         policies: Vec::new(),
     };
     OrganizationLimits, row => OrganizationLimits {
@@ -105,23 +163,20 @@ impl Store {
              JOIN api_versions v ON v.api_id = a.id AND v.name = 'default' \
              LEFT JOIN limit_policies p ON p.scope = 'api' AND p.target_id = a.id";
         const ROUTES: &str = "SELECT * FROM api_routes ORDER BY id";
-        type Parts = (Vec<GatewayApi>, Vec<RouteRow>, Vec<AttachedRow>);
-        let (mut apis, routes, policies): Parts = with_pool!(self, pool => (
+        let (mut apis, parts): (Vec<GatewayApi>, PartRows) = with_pool!(self, pool => (
             sqlx::query_as(APIS).fetch_all(pool).await?,
-            sqlx::query_as(ROUTES).fetch_all(pool).await?,
-            sqlx::query_as(POLICIES_OF_APIS).fetch_all(pool).await?,
+            (
+                sqlx::query_as(ROUTES).fetch_all(pool).await?,
+                sqlx::query_as(VERSIONS).bind(None::<Uuid>).fetch_all(pool).await?,
+                sqlx::query_as(VERSIONING).bind(None::<Uuid>).fetch_all(pool).await?,
+                sqlx::query_as(POLICIES_OF_APIS).fetch_all(pool).await?,
+            ),
         ));
-        let mut of_api: HashMap<ApiId, (Vec<RouteRow>, Vec<AttachedRow>)> = HashMap::new();
-        for route in routes {
-            of_api.entry(route.api_id).or_default().0.push(route);
-        }
-        for policy in policies {
-            if let Some(api_id) = policy.api_id {
-                of_api.entry(api_id).or_default().1.push(policy);
-            }
-        }
+        let mut of_api = by_api(parts);
         for found in &mut apis {
-            (found.routes, found.policies) = of_api.remove(&found.api.id).unwrap_or_default();
+            if let Some(parts) = of_api.remove(&found.api.id) {
+                parts.put_into(found);
+            }
         }
         Ok(apis)
     }
@@ -139,10 +194,15 @@ impl Store {
         let Some(mut found) = found else {
             return Ok(None);
         };
-        (found.routes, found.policies) = with_pool!(self, pool => (
+        let parts: PartRows = with_pool!(self, pool => (
             sqlx::query_as(ROUTES).bind(id.0).fetch_all(pool).await?,
+            sqlx::query_as(VERSIONS).bind(Some(id.0)).fetch_all(pool).await?,
+            sqlx::query_as(VERSIONING).bind(Some(id.0)).fetch_all(pool).await?,
             sqlx::query_as(POLICIES_OF_API).bind(id.0).fetch_all(pool).await?,
         ));
+        if let Some(parts) = by_api(parts).remove(&id) {
+            parts.put_into(&mut found);
+        }
         Ok(Some(found))
     }
 

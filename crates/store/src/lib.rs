@@ -21,6 +21,7 @@ mod usage_postgres;
 mod usage_queries;
 mod usage_retention;
 mod usage_sqlite;
+mod versions;
 
 pub use connect::ConnectOptions;
 pub use error::{Conflict, StoreError};
@@ -35,5 +36,6 @@ pub use sessions::RefreshUse;
 pub use usage::{Ingested, UsageEvent, UsageMark, UsageRow};
 pub use usage_counts::ServedFilter;
 pub use usage_queries::{CallRow, LatencyRow, SeriesRow, TopRowDb, UsageFilter};
+pub use versions::{VersionCallerRow, VersionRow};
 
 type Result<T> = std::result::Result<T, StoreError>;

@@ -1,6 +1,6 @@
 //! Writing usage events.
 
-use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId, UsageEventId};
+use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId, UsageEventId, VersionId};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -33,6 +33,8 @@ pub struct UsageRow {
     pub route_id: Option<RouteId>,
     /// A verification of the key, which counts for so many calls; `None`: a call.
     pub verified: Option<i64>,
+    /// The API's version; `None`: `default`.
+    pub version_id: Option<VersionId>,
 }
 
 from_row! {
@@ -54,6 +56,7 @@ from_row! {
         refused: row.try_get("refused")?,
         route_id: row.try_get::<Option<Uuid>, _>("route_id")?.map(RouteId),
         verified: row.try_get("verified")?,
+        version_id: row.try_get::<Option<Uuid>, _>("version_id")?.map(VersionId),
     };
 }
 
@@ -79,6 +82,7 @@ impl UsageRow {
             refused: self.refused,
             route_id: self.route_id,
             verified: self.verified,
+            version_id: self.version_id,
         }
     }
 }
@@ -104,6 +108,7 @@ pub struct UsageEvent<'a> {
     pub refused: bool,
     pub route_id: Option<RouteId>,
     pub verified: Option<i64>,
+    pub version_id: Option<VersionId>,
 }
 
 /// How far a journal of events is stored: written in one transaction with the events, so that

@@ -12,8 +12,8 @@ use crate::usage_sqlite::UsageState;
 
 const COPY: &str = "COPY usage_metrics (id, organization_id, api_id, key_id, request_id, \
      started_at_us, method, path, status, error_code, latency_us, latency_bucket, upstream_us, \
-     bytes_in, bytes_out, refused, route_id, verified) FROM STDIN (FORMAT BINARY)";
-const COLUMNS: i16 = 18;
+     bytes_in, bytes_out, refused, route_id, verified, version_id) FROM STDIN (FORMAT BINARY)";
+const COLUMNS: i16 = 19;
 /// Bytes that are sent at once.
 const CHUNK: usize = 64 << 10;
 const DAY_US: i64 = 86_400_000_000;
@@ -137,6 +137,7 @@ fn encode(bytes: &mut Vec<u8>, event: &UsageEvent<'_>) {
     field(bytes, &[u8::from(event.refused)]);
     optional(bytes, event.route_id.as_ref().map(|id| id.0.as_bytes()));
     optional(bytes, event.verified.map(i64::to_be_bytes).as_ref());
+    optional(bytes, event.version_id.as_ref().map(|id| id.0.as_bytes()));
 }
 
 fn field(bytes: &mut Vec<u8>, value: &[u8]) {

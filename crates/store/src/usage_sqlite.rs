@@ -20,8 +20,8 @@ use crate::usage_counts::{ADD, sums};
 /// same.
 const INSERT: &str = "INSERT INTO usage_metrics (organization_id, started_at_us, id, api_id, \
      key_id, request_id, method, path, status, error_code, latency_us, latency_bucket, \
-     upstream_us, bytes_in, bytes_out, refused, route_id, verified) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+     upstream_us, bytes_in, bytes_out, refused, route_id, verified, version_id) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
 /// Waiting longer than this is better done by whoever tries again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -126,6 +126,10 @@ fn insert(statement: &mut Statement<'_>, event: &UsageEvent<'_>) -> rusqlite::Re
     let api_id = event.api_id.as_ref().map(|id| id.0.as_bytes().as_slice());
     let key_id = event.key_id.as_ref().map(|id| id.0.as_bytes().as_slice());
     let route_id = event.route_id.as_ref().map(|id| id.0.as_bytes().as_slice());
+    let version_id = event
+        .version_id
+        .as_ref()
+        .map(|id| id.0.as_bytes().as_slice());
     statement.execute(params![
         event.organization_id.0.as_bytes().as_slice(),
         event.started_at_us,
@@ -145,6 +149,7 @@ fn insert(statement: &mut Statement<'_>, event: &UsageEvent<'_>) -> rusqlite::Re
         event.refused,
         route_id,
         event.verified,
+        version_id,
     ])?;
     Ok(())
 }

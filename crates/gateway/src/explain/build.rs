@@ -7,7 +7,7 @@ use chrono::DateTime;
 use super::Try;
 use super::limits::{Names, traces};
 use crate::call::CallRecord;
-use crate::snapshot::{ApiRecord, KeyRecord};
+use crate::snapshot::{ApiRecord, KeyRecord, Target};
 
 /// The phases as documents name them, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +93,7 @@ pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
         Step {
             phase: Phase::Direct,
             until_us: notes.prepared_us,
-            detail: record.api.as_ref().and_then(|api| origin(api)),
+            detail: aimed_at(record).map(origin),
         },
         Step {
             phase: Phase::Forward,
@@ -160,11 +160,17 @@ pub(super) fn key_name(key: &KeyRecord) -> String {
 }
 
 /// Scheme, host and port of the upstream.
-pub(super) fn origin(api: &ApiRecord) -> Option<String> {
-    let target = api.target.as_ref()?;
+pub(super) fn origin(target: &Target) -> String {
     let origin = &target.origin;
     let scheme = if origin.tls { "https" } else { "http" };
-    Some(format!("{scheme}://{}:{}", origin.host, origin.port))
+    format!("{scheme}://{}:{}", origin.host, origin.port)
+}
+
+fn aimed_at(record: &CallRecord) -> Option<&Target> {
+    match &record.version {
+        Some(version) => version.target.as_ref(),
+        None => record.api.as_ref()?.target.as_ref(),
+    }
 }
 
 fn phases(steps: [Step; 6], ended: Option<(Phase, ErrorCode)>, total_us: u32) -> Vec<PhaseTrace> {
@@ -199,7 +205,7 @@ fn phases(steps: [Step; 6], ended: Option<(Phase, ErrorCode)>, total_us: u32) ->
 }
 
 fn attempts(record: &CallRecord, total_us: u32) -> Vec<AttemptTrace> {
-    let Some(origin) = record.api.as_ref().and_then(|api| origin(api)) else {
+    let Some(origin) = aimed_at(record).map(origin) else {
         return Vec::new();
     };
     let tries: Vec<&Try> = record.notes.tries.iter().flatten().collect();

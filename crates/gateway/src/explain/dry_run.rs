@@ -18,7 +18,7 @@ use crate::Gateway;
 use crate::keys::{self, Candidate, Identifier, IdentifyError, VerifiedKeys};
 use crate::limits::Caller;
 use crate::phases;
-use crate::snapshot::{ApiRecord, AuthPlan, KeyRecord, Snapshot};
+use crate::snapshot::{ApiRecord, AuthPlan, KeyRecord, Snapshot, VersionRecord};
 
 /// The phases so far.
 struct Course {
@@ -176,6 +176,25 @@ impl Gateway {
         }
         course.end(Phase::Authorize, None, Some(format!("api {}", api.slug)));
 
+        let (version, said) = match &api.versions {
+            None => (None, 0),
+            Some(versions) => {
+                let chosen = versions.choose(located.rest, located.query, &headers(ask));
+                let Ok((version, said)) = chosen else {
+                    let why = "the API has no version of this name";
+                    return refuse(course, Phase::Authorize, ErrorCode::VersionNotFound, why);
+                };
+                if version.check(now_us).is_err() {
+                    let why = "the version is not served any more";
+                    return refuse(course, Phase::Authorize, ErrorCode::VersionRetired, why);
+                }
+                (Some(version), said)
+            }
+        };
+        let located = phases::Located {
+            rest: located.rest.get(said..).unwrap_or_default(),
+            ..located
+        };
         let met = phases::meet(snapshot, &key, &api, &method, located.rest);
         let attached = met.limits(&key, &api);
         if attached.is_empty() {
@@ -217,7 +236,7 @@ impl Gateway {
             course.end(Phase::Limit, None, Some(format!("{} limits", levels.len())));
         }
 
-        self.address(&api, &located, ask, course)?;
+        self.address(&api, version.as_deref(), &located, ask, course)?;
         course.skip(
             Phase::Forward,
             "a call that is only asked about reaches no upstream",
@@ -279,6 +298,7 @@ impl Gateway {
     fn address(
         &self,
         api: &ApiRecord,
+        version: Option<&VersionRecord>,
         located: &phases::Located<'_>,
         ask: &ExplainRequest,
         course: &mut Course,
@@ -287,7 +307,11 @@ impl Gateway {
             course.end(Phase::Direct, Some(code), Some(why));
             Err(code)
         };
-        let (Some(target), Some(origin)) = (&api.target, origin(api)) else {
+        let target = match version {
+            Some(version) => version.target.as_ref(),
+            None => api.target.as_ref(),
+        };
+        let Some(target) = target else {
             let why = "the API's base URL cannot be used".to_owned();
             return refuse(course, ErrorCode::UpstreamUnreachable, why);
         };
@@ -308,6 +332,7 @@ impl Gateway {
         }
         let path = String::from_utf8_lossy(&address);
         let path = path.split('?').next().unwrap_or_default();
+        let origin = origin(target);
         course.end(Phase::Direct, None, Some(format!("{origin}{path}")));
         Ok(())
     }

@@ -65,6 +65,7 @@ pub(crate) async fn serve(
 
     let answered = answer(&mut record, request).await;
     let finish = Finish::new(&record);
+    let version = record.version.clone();
     let (of, response) = match answered {
         Ok(Reply::Upstream(answered)) => {
             let response = pass_on(record, answered, client_upgrade);
@@ -78,10 +79,14 @@ pub(crate) async fn serve(
         }
         Err(refusal) => (AnswerOf::Refusal, refuse(record, &refusal, has_body)),
     };
-    match finish {
+    let mut response = match finish {
         Some(finish) => finish.run(of, response).await,
         None => response,
+    };
+    if let Some(version) = version {
+        version.tell(response.headers_mut());
     }
+    response
 }
 
 enum Reply {
@@ -133,12 +138,15 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
     };
     authorize(&identified, &parts.method)?;
     record.notes.admitted_us = Some(record.since_us());
+    let located = choose_version(record, &identified.api, located, &parts)?;
+    let version = record.version.clone();
     let met = {
         let snapshot = worker.gateway.loader.current();
         let (key, api) = (&identified.key, &identified.api);
         meet(&snapshot, key, api, &parts.method, located.rest)
     };
-    if let Some(plan) = met.plan(&identified.key, &identified.api) {
+    let plan = met.plan(&identified.key, &identified.api, version.as_deref());
+    if let Some(plan) = plan {
         let applied = Applied::new(plan, &parts, identified.by_query);
         record.applied = Some(Rc::new(applied));
     }
@@ -179,7 +187,11 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
         },
         None => located,
     };
-    let target = api.target.as_ref().ok_or(Refusal::NoTarget)?;
+    let target = match &version {
+        Some(version) => version.target.as_ref(),
+        None => api.target.as_ref(),
+    };
+    let target = target.ok_or(Refusal::NoTarget)?;
     let in_query = match &api.auth {
         AuthPlan::Query { name, value } => Some((&**name, value)),
         _ => None,
@@ -211,6 +223,26 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
         deadline,
         by_query,
     }))
+}
+
+/// Finds the version of the API that is meant; what only said that is taken out of the path.
+fn choose_version<'a>(
+    record: &mut CallRecord,
+    api: &ApiRecord,
+    located: Located<'a>,
+    parts: &Parts,
+) -> Result<Located<'a>, Refusal> {
+    let Some(versions) = &api.versions else {
+        return Ok(located);
+    };
+    let (version, said) = versions.choose(located.rest, located.query, &parts.headers)?;
+    let served = version.check(record.started_at_us);
+    record.version = Some(version);
+    served?;
+    Ok(Located {
+        rest: located.rest.get(said..).unwrap_or_default(),
+        ..located
+    })
 }
 
 /// The upstream's request, but for what depends on its connection.

@@ -7,7 +7,9 @@ use apiverse_contract::RouteId;
 use http::Method;
 
 use crate::limits::{Attached, attached_to};
-use crate::snapshot::{ApiRecord, KeyRecord, OrganizationRecord, Plan, RouteRecord, Snapshot};
+use crate::snapshot::{
+    ApiRecord, KeyRecord, OrganizationRecord, Plan, RouteRecord, Snapshot, VersionRecord,
+};
 
 /// What a call meets beside its API and its key.
 pub(crate) struct Met {
@@ -45,13 +47,19 @@ impl Met {
     }
 
     /// The policies; `None`: the call is only forwarded.
-    pub(crate) fn plan(&self, key: &KeyRecord, api: &ApiRecord) -> Option<Plan> {
+    pub(crate) fn plan(
+        &self,
+        key: &KeyRecord,
+        api: &ApiRecord,
+        version: Option<&VersionRecord>,
+    ) -> Option<Plan> {
         let organization = self.organization.as_deref();
         let route = self.route.as_deref();
         // The nearest first.
         let layers = [
             &key.policies,
             route.map_or(&None, |route| &route.policies),
+            version.map_or(&None, |version| &version.policies),
             &api.policies,
             organization.map_or(&None, |organization| &organization.policies),
         ];

@@ -10,6 +10,7 @@ use super::direct::InvalidPath;
 use crate::body::GatewayBody;
 use crate::keys::IdentifyError;
 use crate::limits::{LimitRefusal, add_fields};
+use crate::snapshot::{RetiredVersion, UnknownVersion};
 use crate::upstream::ExchangeError;
 
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -38,6 +39,10 @@ pub(crate) enum Refusal {
     KeyNotForMethod,
     #[error("the api is switched off")]
     ApiDisabled,
+    #[error(transparent)]
+    UnknownVersion(#[from] UnknownVersion),
+    #[error(transparent)]
+    RetiredVersion(#[from] RetiredVersion),
     #[error("limits refuse the call: {}", .0.detail)]
     Limited(Box<LimitRefusal>),
     #[error(transparent)]
@@ -75,6 +80,8 @@ impl Refusal {
             Self::ApiNotFound => ErrorCode::ApiNotFound,
             Self::KeyNotForApi | Self::KeyNotForMethod => ErrorCode::KeyNotAllowed,
             Self::ApiDisabled => ErrorCode::ApiDisabled,
+            Self::UnknownVersion(_) => ErrorCode::VersionNotFound,
+            Self::RetiredVersion(_) => ErrorCode::VersionRetired,
             Self::Limited(refusal) => refusal.code,
             Self::Path(InvalidPath) => ErrorCode::InvalidPath,
             Self::Body { .. } => ErrorCode::BodyTooLarge,
@@ -126,6 +133,11 @@ impl Refusal {
             Self::KeyNotForApi => "The API key is not for this API.",
             Self::KeyNotForMethod => "The API key may not use this method.",
             Self::ApiDisabled => "The API is switched off.",
+            Self::UnknownVersion(_) => "The API has no version of this name.",
+            Self::RetiredVersion(version) => {
+                let (name, since) = (&version.name, version.since.to_rfc3339());
+                return format!("The version {name} is not served any more since {since}.");
+            }
             Self::Limited(refusal) => &refusal.detail,
             Self::Path(InvalidPath) => "The path must not leave the API's base path.",
             Self::Body { limit } => {

@@ -8,9 +8,10 @@ use apiverse_connectors::oauth2::ClientCredentials;
 use apiverse_contract::apis::{ApiLimits, AuthType, KeyLocation, UpstreamAuth};
 use apiverse_contract::policies::PolicyLevel;
 use apiverse_contract::routes::RouteTable;
-use apiverse_contract::{ApiId, OrganizationId};
+use apiverse_contract::versions::{DEFAULT_VERSION, Versioning};
+use apiverse_contract::{ApiId, OrganizationId, VersionId};
 use apiverse_settings::vault::Vault;
-use apiverse_store::{ApiRow, GatewayApi};
+use apiverse_store::{ApiRow, AttachedRow, GatewayApi, VersionRow};
 use base64::Engine;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, header};
@@ -18,6 +19,7 @@ use url::Url;
 
 use super::plan::{Policies, Tools, policies};
 use super::policy::{Policy, RouteRecord, policy, routes};
+use super::versions::{VersionRecord, Versions};
 use crate::config::GatewayConfig;
 use crate::meters::ApiMeters;
 use crate::upstream::Origin;
@@ -33,6 +35,8 @@ pub(crate) struct ApiRecord {
     pub(crate) target: Option<Target>,
     pub(crate) auth: AuthPlan,
     pub(crate) limits: Limits,
+    /// `None`: there is only the one that `target` is of.
+    pub(crate) versions: Option<Box<Versions>>,
     pub(crate) policy: Policy,
     pub(crate) policies: Policies,
     pub(crate) routes: RouteTable<Arc<RouteRecord>>,
@@ -109,6 +113,8 @@ impl ApiRecord {
         let tools = Tools { vault, config };
         let organization_id = row.organization_id;
         let attached = &found.policies;
+        let versioning = found.versioning;
+        let versions = versions(&row, &found.versions, versioning, attached, tools);
         Self {
             id: row.id,
             organization_id,
@@ -118,12 +124,49 @@ impl ApiRecord {
             target,
             auth,
             limits: Limits::new(&row.limits, config),
+            versions,
             policy: policy(found.policy),
             policies: policies(attached, organization_id, PolicyLevel::Api, row.id.0, tools),
             routes: routes(found.routes, attached, tools),
             meters: ApiMeters::default(),
         }
     }
+}
+
+/// The versions of an API, when a call has to ask which it means.
+fn versions(
+    api: &ApiRow,
+    rows: &[VersionRow],
+    versioning: Option<Versioning>,
+    attached: &[AttachedRow],
+    tools: Tools<'_>,
+) -> Option<Box<Versions>> {
+    let level = PolicyLevel::Version;
+    if rows.is_empty() && !attached.iter().any(|row| row.level == level.as_str()) {
+        return None;
+    }
+    let record = |row: &VersionRow| {
+        let is_default = row.name == DEFAULT_VERSION;
+        let policies = policies(attached, api.organization_id, level, row.id.0, tools);
+        let target = Target::new(&row.base_url, is_default && api.is_sample);
+        Arc::new(VersionRecord::new(row, target, policies))
+    };
+    let mut all: Vec<_> = rows.iter().map(record).collect();
+    if !rows.iter().any(|row| row.name == DEFAULT_VERSION) {
+        all.push(record(&VersionRow {
+            // As it is made with its API.
+            id: VersionId(api.id.0),
+            api_id: api.id,
+            name: DEFAULT_VERSION.to_owned(),
+            base_url: api.base_url.clone(),
+            deprecated_at: None,
+            sunset_at: None,
+            refuse_after_sunset: false,
+            link: None,
+            created_at: api.created_at,
+        }));
+    }
+    Versions::new(&versioning.unwrap_or_default(), all).map(Box::new)
 }
 
 impl Target {

@@ -7,6 +7,7 @@ mod loader;
 mod plan;
 mod policy;
 mod shards;
+mod versions;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub(crate) use loader::{Loader, Wanted};
 pub(crate) use plan::{Plan, Policies};
 pub(crate) use policy::{Policy, RouteRecord};
 use shards::Shards;
+pub(crate) use versions::{RetiredVersion, UnknownVersion, VersionRecord};
 
 /// Longest slug.
 const MAX_SLUG: usize = 63;

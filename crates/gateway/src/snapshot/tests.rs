@@ -39,6 +39,8 @@ fn api(number: u128, organization: u128, slug: &str) -> ApiRecord {
         api: api_row(number, organization, slug),
         policy: None,
         routes: Vec::new(),
+        versions: Vec::new(),
+        versioning: None,
         policies: Vec::new(),
     })
 }
@@ -210,6 +212,8 @@ fn limits_are_with_what_they_are_for() {
         api: api_row(10, 1, "weather"),
         policy: Some(limited(2)),
         routes: vec![route(1, "no path at all"), route(2, "/users/{id}")],
+        versions: Vec::new(),
+        versioning: None,
         policies: Vec::new(),
     });
     assert_eq!(api.policy.as_deref(), Some(&limited(2)));

@@ -8,4 +8,5 @@ mod lifecycle;
 mod limits;
 mod policies;
 mod tls;
+mod versions;
 mod world;

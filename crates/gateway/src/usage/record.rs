@@ -3,11 +3,13 @@
 //! Numbers are little-endian. Version 2: version, flags (1 byte each), status (2), lengths of
 //! method, error code (1 each), request id, path (2 each), id, organization (16 each), start,
 //! latency, bytes in, bytes out (8 each); then, as the flags say, API, key (16 each), time until
-//! the upstream answered (8), route (16), calls that a verification counts for (4); then the texts.
-//! Version 1 had neither of these two. A record of an older version is read by every later
-//! version, as it may lie in a journal while the program is replaced.
+//! the upstream answered (8), route (16), calls that a verification counts for (4), the API's
+//! version (16); then the texts. Version 1 had none of these three. A record of an older version
+//! is read by every later version, as it may lie in a journal while the program is replaced.
 
-use apiverse_contract::{ApiId, ErrorCode, KeyId, OrganizationId, RouteId, UsageEventId};
+use apiverse_contract::{
+    ApiId, ErrorCode, KeyId, OrganizationId, RouteId, UsageEventId, VersionId,
+};
 use apiverse_store::UsageEvent;
 use http::Method;
 use uuid::Uuid;
@@ -28,6 +30,7 @@ const HAS_ERROR: u8 = 8;
 const REFUSED: u8 = 16;
 const HAS_ROUTE: u8 = 32;
 const IS_VERIFICATION: u8 = 64;
+const HAS_VERSION: u8 = 128;
 
 /// One call, as it is over.
 pub(crate) struct Event<'a> {
@@ -51,6 +54,8 @@ pub(crate) struct Event<'a> {
     pub(crate) route_id: Option<RouteId>,
     /// A verification, which counts for so many calls.
     pub(crate) verified: Option<u32>,
+    /// `None`: `default`.
+    pub(crate) version_id: Option<VersionId>,
 }
 
 /// An event that is about to be written: its texts are cut, its length is known.
@@ -79,7 +84,8 @@ impl<'a> Record<'a> {
             + 16 * usize::from(event.key_id.is_some())
             + 8 * usize::from(event.upstream_us.is_some())
             + 16 * usize::from(event.route_id.is_some())
-            + 4 * usize::from(event.verified.is_some());
+            + 4 * usize::from(event.verified.is_some())
+            + 16 * usize::from(event.version_id.is_some());
         let texts = self.method.len() + self.error.len() + self.request_id.len() + self.path.len();
         FIXED + options + texts
     }
@@ -93,7 +99,8 @@ impl<'a> Record<'a> {
             | flag(HAS_ERROR, event.error.is_some())
             | flag(REFUSED, event.refused)
             | flag(HAS_ROUTE, event.route_id.is_some())
-            | flag(IS_VERIFICATION, event.verified.is_some());
+            | flag(IS_VERIFICATION, event.verified.is_some())
+            | flag(HAS_VERSION, event.version_id.is_some());
         let mut to = Cursor(to);
         to.put([VERSION, flags]);
         to.put(event.status.to_le_bytes());
@@ -121,6 +128,9 @@ impl<'a> Record<'a> {
         }
         if let Some(calls) = event.verified {
             to.put(calls.to_le_bytes());
+        }
+        if let Some(version) = event.version_id {
+            to.put(*version.0.as_bytes());
         }
         to.put_text(self.method);
         to.put_text(self.error);
@@ -167,6 +177,10 @@ pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
         true => Some(i64::from(u32::from_le_bytes(from.take()?))),
         false => None,
     };
+    let version_id = match has(HAS_VERSION) {
+        true => Some(VersionId(from.uuid()?)),
+        false => None,
+    };
     let method = from.text(method_len.into())?;
     let error = from.text(error_len.into())?;
     let request_id = from.text(request_id_len.into())?;
@@ -190,6 +204,7 @@ pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
         refused: has(REFUSED),
         route_id,
         verified,
+        version_id,
     })
 }
 
@@ -273,6 +288,7 @@ mod tests {
             refused: true,
             route_id: None,
             verified: None,
+            version_id: None,
         }
     }
 
@@ -288,6 +304,7 @@ mod tests {
                 whole.refused = false;
                 whole.route_id = Some(RouteId(Uuid::from_u128(5)));
                 whole.verified = Some(u32::MAX);
+                whole.version_id = Some(VersionId(Uuid::from_u128(5)));
             }
             let bytes = written(&whole);
             let back = decode(&bytes).unwrap();
@@ -304,6 +321,7 @@ mod tests {
             assert_eq!(back.refused, whole.refused);
             assert_eq!(back.route_id, whole.route_id);
             assert_eq!(back.verified, whole.verified.map(i64::from));
+            assert_eq!(back.version_id, whole.version_id);
         }
     }
 

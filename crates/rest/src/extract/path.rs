@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use apiverse_contract::{ApiId, ErrorCode, KeyId, RouteId, SessionId};
+use apiverse_contract::{ApiId, ErrorCode, KeyId, RouteId, SessionId, VersionId};
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
@@ -24,6 +24,10 @@ impl ResourceId for KeyId {
 
 impl ResourceId for RouteId {
     const NOT_FOUND: ErrorCode = ErrorCode::RouteNotFound;
+}
+
+impl ResourceId for VersionId {
+    const NOT_FOUND: ErrorCode = ErrorCode::VersionNotFound;
 }
 
 impl ResourceId for SessionId {

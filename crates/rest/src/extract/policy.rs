@@ -4,7 +4,6 @@ use apiverse_contract::ErrorCode;
 use apiverse_contract::policies::{PolicyDocument, PolicyKind, PolicyLevel};
 use apiverse_platform::PolicyPlace;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use bytes::Bytes;
 use http::request::Parts;
 use uuid::Uuid;
 
@@ -59,7 +58,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PolicyPlaceOf {
 }
 
 /// A JSON body that is understood once the kind is known.
-pub struct PolicyBody(pub Bytes);
+pub struct PolicyBody(pub Vec<u8>);
 
 impl<S: Send + Sync> FromRequest<S> for PolicyBody {
     type Rejection = ApiProblem;

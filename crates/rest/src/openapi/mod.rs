@@ -26,7 +26,7 @@ const DESCRIPTION: &str = "The REST API of APIverse, a self-hosted API platform.
     Authenticate with `Authorization: Bearer` and an access token from `POST /auth/login`, or the \
     operator's `UNIFIED_API_KEY`; browsers may use the console's session cookie.";
 
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     (
         "accounts",
         "Registering, signing in, the own account and its sessions",
@@ -36,6 +36,10 @@ const TAGS: [(&str, &str); 10] = [
     (
         "limits",
         "How often APIs may be called, by whom, and how many calls at once",
+    ),
+    (
+        "versions",
+        "Versions of an API: how callers choose one, when one ends, who still calls it",
     ),
     (
         "policies",

@@ -14,6 +14,7 @@ pub mod policies;
 pub mod sessions;
 pub mod usage;
 pub mod verify;
+pub mod versions;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};

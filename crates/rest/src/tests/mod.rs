@@ -11,3 +11,4 @@ mod policies;
 mod resources;
 mod sessions;
 mod verify;
+mod versions;

@@ -45,7 +45,9 @@ async fn every_operation_is_there_and_wants_a_caller() {
             continue;
         }
         let with_id = path.replace("{id}", ID).replace("{route_id}", ID);
-        let with_id = with_id.replace("{target_id}", ID);
+        let with_id = with_id
+            .replace("{target_id}", ID)
+            .replace("{version_id}", ID);
         let with_id = with_id.replace("{level}", "api").replace("{kind}", "cache");
         let bare = with_id
             .strip_prefix("/api/v1")

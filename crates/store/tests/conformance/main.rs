@@ -13,6 +13,7 @@ mod policies;
 mod samples;
 mod sessions;
 mod usage;
+mod versions;
 
 /// Expands a list of cases into one test for each database.
 macro_rules! conformance {
@@ -77,6 +78,9 @@ conformance![
     usage::verifications_are_told_from_calls,
     usage::calls_page_without_gaps,
     usage::rankings,
+    versions::versions_are_kept_with_their_api,
+    versions::how_callers_choose,
+    versions::callers_are_told_apart,
     notify::ping_migrate_and_pool,
     notify::messages_arrive,
 ];

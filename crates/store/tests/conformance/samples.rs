@@ -177,5 +177,6 @@ pub fn usage(organization_id: OrganizationId, at: i64, status: i32, latency_us: 
         refused: false,
         route_id: None,
         verified: None,
+        version_id: None,
     }
 }

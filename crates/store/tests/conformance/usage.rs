@@ -22,7 +22,7 @@ fn all(organization_id: OrganizationId) -> UsageFilter {
 }
 
 /// Stores rows as from a journal of their own.
-async fn insert(store: &Store, rows: &[UsageRow]) {
+pub async fn insert(store: &Store, rows: &[UsageRow]) {
     let events: Vec<UsageEvent<'_>> = rows.iter().map(UsageRow::as_event).collect();
     let mark = UsageMark {
         journal: id(),

@@ -124,7 +124,8 @@ pub(super) fn prepare(
         let (key, api) = (&identified.key, &identified.api);
         phases::meet(&snapshot, key, api, &record.method, record.path())
     };
-    if met.plan(&identified.key, &identified.api).is_some() {
+    let (key, called) = (&identified.key, &identified.api);
+    if called.versions.is_some() || met.plan(key, called, None).is_some() {
         record.discard();
         return Prepared::General;
     }
