@@ -199,6 +199,8 @@ fn gateway_config(settings: &Settings, sample_upstream: Option<SocketAddr>) -> G
         connect_timeout: gateway.connect_timeout,
         first_byte_timeout: gateway.first_byte_timeout,
         idle_timeout: gateway.idle_timeout,
+        tunnel_idle_timeout: gateway.tunnel_idle_timeout,
+        tunnel_lifetime: gateway.tunnel_lifetime,
         max_body_bytes: gateway.max_body,
         trusted_proxies: settings.server.trusted_proxies.clone(),
         egress: compose::egress(settings),

@@ -98,7 +98,7 @@ pub struct CreateApi {
     pub slug: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// `http` or `https`; a path is kept and put before the caller's.
+    /// `http` or `https`, or `grpc` or `grpcs` for an upstream that speaks gRPC; a path is kept and put before the caller's.
     #[cfg_attr(feature = "openapi", schema(example = "https://api.example.com/v1"))]
     pub base_url: String,
     #[serde(default)]

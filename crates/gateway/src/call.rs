@@ -12,6 +12,7 @@ use http::{HeaderValue, Method};
 
 use crate::body::RequestProgress;
 use crate::explain::{Notes, explanation};
+use crate::grpc;
 use crate::limits::{Grant, Set};
 use crate::peer::Peer;
 use crate::phases::Applied;
@@ -43,6 +44,8 @@ pub(crate) struct CallRecord {
     /// The status of the answer; 0 while there is none.
     pub(crate) status: u16,
     pub(crate) error: Option<ErrorCode>,
+    /// In which way it is refused.
+    pub(crate) grpc: grpc::Kind,
     /// The upstream never saw the call.
     pub(crate) refused: bool,
     pub(crate) upstream_us: Option<i64>,
@@ -88,6 +91,7 @@ impl CallRecord {
             route_id: Cell::default(),
             status: 0,
             error: None,
+            grpc: grpc::Kind::Other,
             refused: true,
             upstream_us: None,
             grant: None,

@@ -20,6 +20,10 @@ pub struct GatewayConfig {
     pub first_byte_timeout: Duration,
     /// Silence allowed inside an answer's body.
     pub idle_timeout: Duration,
+    /// How long a tunnel (a WebSocket, another upgrade) may be without a byte in either direction.
+    pub tunnel_idle_timeout: Duration,
+    /// How long a tunnel may last.
+    pub tunnel_lifetime: Duration,
     /// Largest request body in bytes.
     pub max_body_bytes: u64,
     /// How long an unused upstream connection is kept.
@@ -110,6 +114,8 @@ impl Default for GatewayConfig {
             connect_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),
+            tunnel_idle_timeout: Duration::from_secs(300),
+            tunnel_lifetime: Duration::from_secs(86_400),
             max_body_bytes: 1 << 30,
             pool_idle_timeout: Duration::from_secs(30),
             pool_max_idle: 256,

@@ -9,6 +9,7 @@ mod check;
 mod config;
 pub mod edge;
 mod explain;
+mod grpc;
 mod keys;
 mod limits;
 mod local;

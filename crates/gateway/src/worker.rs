@@ -33,6 +33,8 @@ pub(crate) struct Worker {
     date: RefCell<Date>,
     pub(crate) explain_budget: Budget,
     pub(crate) guesses: RefCell<Guesses>,
+    /// The edge is about to end: what has no end of its own is ended.
+    pub(crate) is_closing: Cell<bool>,
     /// Calls under way.
     pub(crate) under_way: Cell<usize>,
     pub(crate) verified: RefCell<VerifiedKeys>,
@@ -76,6 +78,7 @@ impl Worker {
             limits: ReadySets::default(),
             explain_budget: Budget::default(),
             guesses: RefCell::default(),
+            is_closing: Cell::new(false),
             under_way: Cell::new(0),
             timer,
             pool,

@@ -24,7 +24,14 @@ pub struct BaseUrl {
 /// # Errors
 /// What is wrong, for people.
 pub fn base_url(text: &str, policy: &EgressPolicy, sample: bool) -> Result<BaseUrl, &'static str> {
-    let url = parse(text, policy)?;
+    // gRPC is HTTP/2; a URL parser knows neither what its hosts nor what its ports are.
+    let (as_http, is_grpc) = match text.strip_prefix("grpc") {
+        Some(rest) if rest.starts_with("://") || rest.starts_with("s://") => {
+            (format!("http{rest}"), true)
+        }
+        _ => (text.to_owned(), false),
+    };
+    let url = parse(&as_http, policy)?;
     if url.query().is_some() {
         return Err("must not have a query");
     }
@@ -36,11 +43,15 @@ pub fn base_url(text: &str, policy: &EgressPolicy, sample: bool) -> Result<BaseU
             .strip_prefix("http://")
             .is_some_and(|name| name == host)
     });
-    let is_sample = names_sample && sample && origin == SAMPLE_BASE_URL;
+    let is_sample = names_sample && sample && !is_grpc && origin == SAMPLE_BASE_URL;
     if names_sample && !is_sample {
         return Err("is the built-in sample's, which is http only and switched off in production");
     }
     let text = format!("{origin}{}", path.trim_end_matches('/'));
+    let text = match text.strip_prefix("http") {
+        Some(rest) if is_grpc => format!("grpc{rest}"),
+        _ => text,
+    };
     Ok(BaseUrl { text, is_sample })
 }
 
@@ -61,7 +72,7 @@ fn parse(text: &str, policy: &EgressPolicy) -> Result<Url, &'static str> {
     }
     let url = Url::parse(text).map_err(|_| "must be a URL such as https://api.example.com")?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err("must begin with http:// or https://");
+        return Err("must begin with http://, https://, grpc:// or grpcs://");
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not contain credentials; use auth_type basic");

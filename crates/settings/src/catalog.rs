@@ -273,6 +273,18 @@ pub static SETTINGS: &[Known] = &[
         "Time a body may stand still",
     ),
     public(
+        "APIVERSE_TUNNEL_IDLE_TIMEOUT",
+        "gateway.tunnel_idle_timeout",
+        Preset::Value("5m"),
+        "Time a WebSocket or other tunnel may be without a byte",
+    ),
+    public(
+        "APIVERSE_TUNNEL_LIFETIME",
+        "gateway.tunnel_lifetime",
+        Preset::Value("24h"),
+        "Time a WebSocket or other tunnel may last",
+    ),
+    public(
         "APIVERSE_MAX_BODY",
         "gateway.max_body",
         Preset::Value("1GiB"),

@@ -366,6 +366,16 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
         connect_timeout: reader.required("APIVERSE_CONNECT_TIMEOUT", minute, parse::duration),
         first_byte_timeout: reader.required("APIVERSE_FIRST_BYTE_TIMEOUT", minute, parse::duration),
         idle_timeout: reader.required("APIVERSE_IDLE_TIMEOUT", minute, parse::duration),
+        tunnel_idle_timeout: reader.required(
+            "APIVERSE_TUNNEL_IDLE_TIMEOUT",
+            minute * 5,
+            parse::duration,
+        ),
+        tunnel_lifetime: reader.required(
+            "APIVERSE_TUNNEL_LIFETIME",
+            minute * 1440,
+            parse::duration,
+        ),
         max_body: reader.required("APIVERSE_MAX_BODY", 1 << 30, parse::bytes(1..=(1 << 40))),
         max_header_bytes: head as usize,
         max_headers: headers as usize,

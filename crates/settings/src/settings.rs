@@ -214,6 +214,10 @@ pub struct GatewaySettings {
     pub first_byte_timeout: Duration,
     /// How long a body may stand still, in either direction.
     pub idle_timeout: Duration,
+    /// How long a tunnel (a WebSocket, another upgrade) may be without a byte in either direction.
+    pub tunnel_idle_timeout: Duration,
+    /// How long a tunnel may last.
+    pub tunnel_lifetime: Duration,
     /// Largest request body, bytes.
     pub max_body: u64,
     /// Largest request head, bytes.

@@ -11,7 +11,9 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::RequestProgress;
+use super::trailers::clean_trailers;
 use crate::call::CallRecord;
+use crate::grpc::WebBody;
 use crate::timer::Deadline;
 use crate::upstream::{Lease, Pool};
 
@@ -21,6 +23,8 @@ pub(crate) enum GatewayBody {
     /// The gateway's own words.
     Full(Option<Bytes>),
     Upstream(UpstreamBody),
+    /// The same as gRPC-Web.
+    Web(WebBody),
 }
 
 /// The answer broke off; the connection or stream to the caller is aborted, so that the caller
@@ -124,7 +128,10 @@ impl Body for UpstreamBody {
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         let this = &mut *self;
         match Pin::new(&mut this.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    clean_trailers(trailers);
+                }
                 if let Some(open) = &mut this.open {
                     open.record.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
                     if open.deadline.is_set() {
@@ -189,6 +196,7 @@ impl Body for GatewayBody {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Upstream(body) => Pin::new(body).poll_frame(cx),
+            Self::Web(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -197,6 +205,7 @@ impl Body for GatewayBody {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_none(),
             Self::Upstream(body) => body.is_end_stream(),
+            Self::Web(body) => body.is_end_stream(),
         }
     }
 
@@ -207,6 +216,7 @@ impl Body for GatewayBody {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             Self::Upstream(body) => body.size_hint(),
+            Self::Web(body) => body.size_hint(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod request;
+mod trailers;
 
-pub(crate) use answer::{GatewayBody, UpstreamBody};
+pub(crate) use answer::{AnswerError, GatewayBody, UpstreamBody};
 pub(crate) use request::{RequestBody, RequestProgress, RequestSource};

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::trailers::clean_trailers;
+use crate::grpc::TextDecoder;
 use crate::timer::Timer;
 
 /// What is known of a body that the upstream's connection is taking from us: the connection owns
@@ -22,6 +24,8 @@ pub(crate) struct RequestProgress {
     pub(crate) waits_for_client: Cell<bool>,
     pub(crate) over_limit: Cell<bool>,
     pub(crate) client_failed: Cell<bool>,
+    /// What the caller sent is not what it says it is.
+    pub(crate) is_malformed: Cell<bool>,
     /// All of the body was taken.
     pub(crate) finished: Cell<bool>,
 }
@@ -36,6 +40,7 @@ impl RequestProgress {
             waits_for_client: Cell::new(false),
             over_limit: Cell::new(false),
             client_failed: Cell::new(false),
+            is_malformed: Cell::new(false),
             finished: Cell::new(false),
         })
     }
@@ -88,6 +93,8 @@ struct Streaming {
     incoming: RequestSource,
     progress: Rc<RequestProgress>,
     limit: u64,
+    /// It is base64 and goes on decoded.
+    text: Option<TextDecoder>,
 }
 
 /// The body ended before its end.
@@ -97,6 +104,23 @@ pub(crate) enum RequestBodyError {
     TooLarge,
     #[error("the caller's body broke off")]
     Client(#[source] hyper::Error),
+    #[error("the body is not base64")]
+    NotBase64,
+}
+
+/// Whether the caller's bytes were wrong, rather than missing.
+fn is_malformed(error: &hyper::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return matches!(
+                error.kind(),
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput
+            );
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl RequestBody {
@@ -113,7 +137,16 @@ impl RequestBody {
             incoming,
             progress,
             limit,
+            text: None,
         }))
+    }
+
+    /// The same body out of its base64.
+    pub(crate) fn decoded(mut self) -> Self {
+        if let Some(body) = &mut self.0 {
+            body.text = Some(TextDecoder::default());
+        }
+        self
     }
 }
 
@@ -136,15 +169,20 @@ impl Body for RequestBody {
         };
         progress.last_ms.set(progress.timer.now_ms());
         match item {
+            None if body.text.as_ref().is_some_and(|text| !text.is_whole()) => {
+                progress.is_malformed.set(true);
+                Poll::Ready(Some(Err(RequestBodyError::NotBase64)))
+            }
             None => {
                 progress.finished.set(true);
                 Poll::Ready(None)
             }
             Some(Err(error)) => {
                 progress.client_failed.set(true);
+                progress.is_malformed.set(is_malformed(&error));
                 Poll::Ready(Some(Err(RequestBodyError::Client(error))))
             }
-            Some(Ok(frame)) => {
+            Some(Ok(mut frame)) => {
                 let length = frame.data_ref().map_or(0, Bytes::len) as u64;
                 let bytes = progress.bytes.get().saturating_add(length);
                 if bytes > body.limit {
@@ -152,6 +190,19 @@ impl Body for RequestBody {
                     return Poll::Ready(Some(Err(RequestBodyError::TooLarge)));
                 }
                 progress.bytes.set(bytes);
+                if let Some(trailers) = frame.trailers_mut() {
+                    clean_trailers(trailers);
+                }
+                if let Some(text) = &mut body.text {
+                    let Ok(data) = frame.into_data() else {
+                        return Poll::Ready(None);
+                    };
+                    let Ok(data) = text.decode(&data) else {
+                        progress.is_malformed.set(true);
+                        return Poll::Ready(Some(Err(RequestBodyError::NotBase64)));
+                    };
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
                 if body.incoming.is_end_stream() {
                     progress.finished.set(true);
                 }
@@ -163,12 +214,13 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         self.0
             .as_ref()
-            .is_none_or(|body| body.incoming.is_end_stream())
+            .is_none_or(|body| body.text.is_none() && body.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             None => SizeHint::with_exact(0),
+            Some(body) if body.text.is_some() => SizeHint::default(),
             Some(body) => body.incoming.size_hint(),
         }
     }

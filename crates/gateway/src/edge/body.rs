@@ -1,6 +1,7 @@
 //! The body of whatever the edge answers.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 use super::connection::InFlight;
+use super::streams::StreamState;
 use crate::body::GatewayBody;
 
 /// Why an answer broke off.
@@ -17,6 +19,7 @@ pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct EdgeBody {
     content: Content,
     _busy: InFlight,
+    stream: Option<Rc<StreamState>>,
 }
 
 pub(super) enum Content {
@@ -36,20 +39,20 @@ pub(super) enum ControlBody {
 }
 
 impl EdgeBody {
-    pub(super) const fn new(content: Content, busy: InFlight) -> Self {
+    /// `stream`: whom to tell how far it is, in HTTP/2.
+    pub(super) fn new(content: Content, busy: InFlight, stream: Option<Rc<StreamState>>) -> Self {
+        if let Some(stream) = &stream {
+            stream.begin();
+        }
         Self {
             content,
             _busy: busy,
+            stream,
         }
     }
-}
 
-impl Body for EdgeBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+    fn poll_content(
+        &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.content {
@@ -63,6 +66,30 @@ impl Body for EdgeBody {
                 .poll_recv(cx)
                 .map_err(|error| Box::new(error) as BodyError),
         }
+    }
+}
+
+impl Drop for EdgeBody {
+    fn drop(&mut self) {
+        if let Some(stream) = &self.stream {
+            stream.end();
+        }
+    }
+}
+
+impl Body for EdgeBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.poll_content(cx);
+        if let Some(stream) = &self.stream {
+            stream.asked(polled.is_ready());
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -24,12 +24,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::body::{Content, EdgeBody};
-use super::stream::{EdgeStream, Protocol, Signals};
+use super::stream::{Answer, EdgeStream, Protocol, Signals};
+use super::streams::{Current, StreamExecutor};
 use super::thread::{Phase, Thread};
 use super::{ClientIp, control, http1};
 use crate::activity::Activity;
 use crate::call::unix_micros;
-use crate::local::LocalExecutor;
 use crate::peer::Peer;
 use crate::phases::{self, X_REQUEST_ID};
 use crate::timer::Deadline;
@@ -38,6 +38,8 @@ use crate::timer::Deadline;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 2 << 20;
 const PING_EVERY: Duration = Duration::from_secs(30);
+/// Requests that a client may give up before they are answered, beyond those that it waits for.
+const MAX_GIVEN_UP: u32 = 100;
 /// How long a client may take to say good-bye.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -47,23 +49,45 @@ struct Connection {
     peer: Rc<Peer>,
     signals: Arc<Signals>,
     in_flight: Cell<usize>,
+    /// Requests so far.
+    requests: Cell<u64>,
+    /// Requests that the client reset before they were answered, less those that were.
+    given_up: Cell<u32>,
+    /// The stream that is being served, in HTTP/2.
+    stream: Rc<Current>,
 }
 
 /// A request that is not answered in full yet.
-pub(super) struct InFlight(Rc<Connection>);
+pub(super) struct InFlight {
+    connection: Rc<Connection>,
+    is_answered: bool,
+}
 
 impl InFlight {
     fn begin(connection: &Rc<Connection>) -> Self {
         connection.in_flight.set(connection.in_flight.get() + 1);
-        Self(Rc::clone(connection))
+        Self {
+            connection: Rc::clone(connection),
+            is_answered: false,
+        }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get() - 1);
+        let connection = &self.connection;
+        connection.in_flight.set(connection.in_flight.get() - 1);
+        let given_up = connection.given_up.get();
+        connection.given_up.set(if self.is_answered {
+            given_up.saturating_sub(1)
+        } else {
+            given_up + 1
+        });
         // What was read so far was this request; the next head begins from here.
-        self.0.signals.read.store(false, Ordering::Relaxed);
+        connection.signals.read.store(false, Ordering::Relaxed);
+        if connection.signals.answer() == Answer::Open {
+            connection.signals.set_answer(Answer::Over);
+        }
     }
 }
 
@@ -104,15 +128,22 @@ where
     if protocol == Protocol::Http1 {
         match http1::serve(&thread, &peer, &deadline, &mut stream).await {
             http1::Ended::Closed => return,
-            http1::Ended::General(bytes) => stream.unread(bytes),
+            http1::Ended::General(bytes) => {
+                let config = &thread.config;
+                stream.guard(bytes, config.max_header_bytes, config.max_headers);
+            }
         }
     }
     let config = Arc::clone(&thread.config);
+    let timer = thread.worker.timer.clone();
     let connection = Rc::new(Connection {
         thread,
         peer,
         signals,
         in_flight: Cell::new(0),
+        requests: Cell::new(0),
+        given_up: Cell::new(0),
+        stream: Rc::default(),
     });
     let shared = Rc::clone(&connection);
     let service = service_fn(move |request| handle(Rc::clone(&shared), request));
@@ -132,7 +163,12 @@ where
             watch_over(&connection, http, leave, protocol, &deadline).await;
         }
         Protocol::Http2 => {
-            let http = http2::Builder::new(LocalExecutor)
+            let executor = StreamExecutor {
+                timer,
+                limit: config.send_timeout,
+                current: Rc::clone(&connection.stream),
+            };
+            let http = http2::Builder::new(executor)
                 .timer(TokioTimer::new())
                 .keep_alive_interval(PING_EVERY)
                 .max_concurrent_streams(config.max_streams)
@@ -210,6 +246,12 @@ async fn watch_over<C>(
                 }
                 return Poll::Ready(());
             }
+            if connection.given_up.get() > MAX_GIVEN_UP {
+                // Asking and taking it back costs the client nothing, and us a call each time
+                // (CVE-2023-44487).
+                tracing::debug!(peer = %connection.peer.socket, "a client gave up too many requests");
+                return Poll::Ready(());
+            }
             let waiting = connection.waiting(protocol, watch.waiting);
             let went_on =
                 waiting == Waiting::Reader && signals.wrote.swap(false, Ordering::Relaxed);
@@ -282,11 +324,19 @@ async fn handle(
     connection: Rc<Connection>,
     request: Request<Incoming>,
 ) -> Result<Response<EdgeBody>, Infallible> {
-    let busy = InFlight::begin(&connection);
+    let mut busy = InFlight::begin(&connection);
     let thread = &connection.thread;
     let version = request.version();
-    let response = if !has_one_host(&request) {
-        bad_host(&connection, &request)
+    let stream = connection.stream.take();
+    let number = connection.requests.get();
+    connection.requests.set(number + 1);
+    let mut request = request;
+    phases::route_grpc(&mut request);
+    let response = if let Some(bad) = connection.signals.refused(number) {
+        connection.peer.linger();
+        http1::refusal(bad).map(Content::Gateway)
+    } else if !is_sound(&request) {
+        unsound(&connection, &request)
     } else if phases::is_proxied(request.uri().path()) {
         let worker = Rc::clone(&thread.worker);
         let peer = Rc::clone(&connection.peer);
@@ -297,14 +347,16 @@ async fn handle(
         control_plane(&connection, request).await
     };
     let mut response = response;
-    if version < Version::HTTP_2
-        && thread.phase.get() > Phase::Serving
-        && response.status() != StatusCode::SWITCHING_PROTOCOLS
-    {
+    busy.is_answered = true;
+    let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switched {
+        connection.signals.set_answer(Answer::Switched);
+    }
+    if version < Version::HTTP_2 && thread.phase.get() > Phase::Serving && !switched {
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|content| EdgeBody::new(content, busy)))
+    Ok(response.map(|content| EdgeBody::new(content, busy, stream)))
 }
 
 async fn control_plane(
@@ -344,23 +396,44 @@ async fn control_plane(
     }
 }
 
-/// RFC 9112, 3.2: an HTTP/1.1 request has exactly one `Host`. With several, whoever is behind us
-/// could choose another than we did.
-fn has_one_host(request: &Request<Incoming>) -> bool {
-    let count = request.headers().get_all(HOST).iter().count();
-    match request.version() {
-        Version::HTTP_11 => count == 1,
-        _ => count <= 1,
+/// What hyper lets through and must not go on. HTTP/1.1 was looked at by the guard.
+fn is_sound(request: &Request<Incoming>) -> bool {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return false;
     }
+    if request.version() != Version::HTTP_2 {
+        return true;
+    }
+    // RFC 9113, 8.3.1: the two must not differ.
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    if let (Some(host), Some(authority)) = (host, authority)
+        && !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes())
+    {
+        return false;
+    }
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return false;
+    }
+    // RFC 9113, 8.2.1: HTTP/1.1 would drop the blanks, and see another value.
+    headers.values().all(|value| {
+        let value = value.as_bytes();
+        value.trim_ascii().len() == value.len()
+    })
 }
 
-fn bad_host(connection: &Connection, request: &Request<Incoming>) -> Response<Content> {
+fn unsound(connection: &Connection, request: &Request<Incoming>) -> Response<Content> {
     if !request.body().is_end_stream() {
         connection.peer.linger();
     }
     let unix_ms = u64::try_from(unix_micros() / 1000).unwrap_or(0);
     let request_id = phases::request_id(request.headers(), unix_ms);
-    let detail = "An HTTP/1.1 request has exactly one Host header.".to_owned();
+    let detail = "A request has one host, and field values without blanks around them.".to_owned();
     let method: &Method = request.method();
     phases::problem(ErrorCode::InvalidRequest, detail, &request_id, method).map(Content::Gateway)
 }

@@ -7,9 +7,11 @@
 mod body;
 mod connection;
 mod control;
+mod guard;
 mod http1;
 mod listen;
 mod stream;
+mod streams;
 mod thread;
 mod tls;
 

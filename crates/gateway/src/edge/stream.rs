@@ -1,20 +1,26 @@
 //! A client's socket, with what the edge wants to know of it.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
+
+use super::guard::{Guard, Guarded};
+use super::http1::BadHead;
 
 /// How a connection that speaks HTTP/2 with prior knowledge begins (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long a closing connection goes on reading when it has to.
 const LINGER: Duration = Duration::from_secs(2);
+/// Bytes that are read at once to be looked at.
+const PIECE: usize = 16 * 1024;
 
 /// What the connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +39,55 @@ pub(super) struct Signals {
     pub(super) write_blocked: AtomicBool,
     /// It took some since this was last cleared.
     pub(super) wrote: AtomicBool,
+    /// How far the answer to the last request is, an [`Answer`].
+    answer: AtomicU8,
+    asking: Mutex<Option<Waker>>,
+    /// The number of the request that has a bad head, counted from zero.
+    refused: Mutex<Option<(u64, BadHead)>>,
+}
+
+/// How far the answer to a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is being made or sent.
+    Open = 0,
+    /// The next request may be read.
+    Over = 1,
+    /// What follows is in another protocol.
+    Switched = 2,
+}
+
+impl Signals {
+    pub(super) fn answer(&self) -> Answer {
+        match self.answer.load(Ordering::Relaxed) {
+            0 => Answer::Open,
+            1 => Answer::Over,
+            _ => Answer::Switched,
+        }
+    }
+
+    pub(super) fn set_answer(&self, answer: Answer) {
+        self.answer.store(answer as u8, Ordering::Relaxed);
+        if answer != Answer::Open
+            && let Some(waker) = self.asking.lock().take()
+        {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn wait_for_answer(&self, waker: &Waker) {
+        *self.asking.lock() = Some(waker.clone());
+    }
+
+    pub(super) fn refuse(&self, number: u64, bad: BadHead) {
+        *self.refused.lock() = Some((number, bad));
+    }
+
+    /// Why the request of this number is to be refused, if it is.
+    pub(super) fn refused(&self, number: u64) -> Option<BadHead> {
+        let (refused, bad) = (*self.refused.lock())?;
+        (refused == number).then_some(bad)
+    }
 }
 
 /// The socket.
@@ -41,8 +96,8 @@ pub(super) struct EdgeStream<S> {
     signals: Arc<Signals>,
     linger: Arc<AtomicBool>,
     prefix: Prefix,
-    /// Bytes that were read and given back.
-    unread: Bytes,
+    /// Reads along what hyper is given.
+    guard: Option<Box<Guard>>,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
@@ -61,14 +116,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> EdgeStream<S> {
             signals,
             linger,
             prefix: Prefix::default(),
-            unread: Bytes::new(),
+            guard: None,
             lingering: None,
         }
     }
 
-    /// Gives bytes back that were read, to be read again.
-    pub(super) fn unread(&mut self, bytes: Vec<u8>) {
-        self.unread = Bytes::from(bytes);
+    /// Whoever reads from now on gets HTTP/1.1 that is beyond doubt. `input`: bytes that were read
+    /// already.
+    pub(super) fn guard(&mut self, input: Vec<u8>, max_head: usize, max_fields: usize) {
+        let signals = Arc::clone(&self.signals);
+        let guard = Guard::new(signals, max_head, max_fields, input);
+        self.guard = Some(Box::new(guard));
     }
 
     /// Reads until the protocol is clear. `None`: the client closed before it was.
@@ -111,11 +169,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for EdgeStream<S> {
             this.signals.read.store(true, Ordering::Relaxed);
             return Poll::Ready(Ok(()));
         }
-        if !this.unread.is_empty() {
-            let count = this.unread.len().min(buffer.remaining());
-            buffer.put_slice(&this.unread.split_to(count));
-            this.signals.read.store(true, Ordering::Relaxed);
-            return Poll::Ready(Ok(()));
+        if let Some(guard) = &mut this.guard {
+            return poll_guarded(guard, &mut this.socket, &this.signals, cx, buffer);
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.socket).poll_read(cx, buffer);
@@ -123,6 +178,62 @@ impl<S: AsyncRead + Unpin> AsyncRead for EdgeStream<S> {
             this.signals.read.store(true, Ordering::Relaxed);
         }
         polled
+    }
+}
+
+/// Reads what the guard lets through.
+fn poll_guarded<S: AsyncRead + Unpin>(
+    guard: &mut Guard,
+    socket: &mut S,
+    signals: &Signals,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        match guard.next()? {
+            Guarded::Give(bytes) => {
+                let count = bytes.len().min(buffer.remaining());
+                buffer.put_slice(&bytes[..count]);
+                guard.gave(count);
+                signals.read.store(true, Ordering::Relaxed);
+                return Poll::Ready(Ok(()));
+            }
+            Guarded::Pass(most) => {
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                let before = buffer.filled().len();
+                let polled = if most >= buffer.remaining() {
+                    Pin::new(&mut *socket).poll_read(cx, buffer)
+                } else {
+                    // The end of a body; what follows it is looked at.
+                    let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+                    let polled = Pin::new(&mut *socket).poll_read(cx, &mut part);
+                    let count = part.filled().len();
+                    buffer.advance(count);
+                    polled
+                };
+                let count = buffer.filled().len() - before;
+                if count > 0 {
+                    guard.passed(count as u64);
+                    signals.read.store(true, Ordering::Relaxed);
+                }
+                return polled;
+            }
+            Guarded::Read => {
+                let mut piece = [MaybeUninit::uninit(); PIECE];
+                let mut part = ReadBuf::uninit(&mut piece);
+                guard.wait(cx);
+                ready!(Pin::new(&mut *socket).poll_read(cx, &mut part))?;
+                if part.filled().is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                guard.add(part.filled());
+                signals.read.store(true, Ordering::Relaxed);
+            }
+            Guarded::Wait => {
+                guard.wait(cx);
+                return Poll::Pending;
+            }
+        }
     }
 }
 

@@ -112,6 +112,7 @@ async fn serve(plan: Plan, ready: &std::sync::mpsc::Sender<io::Result<()>>) -> u
 impl Thread {
     fn enter(&self, phase: Phase) {
         self.phase.set(phase);
+        self.worker.is_closing.set(phase == Phase::Closing);
         self.worker.timer.wake_all();
     }
 

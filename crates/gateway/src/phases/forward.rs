@@ -26,12 +26,13 @@ use super::refusal::Refusal;
 use super::trace::request_id;
 use crate::body::{GatewayBody, RequestBody, RequestProgress, RequestSource, UpstreamBody};
 use crate::call::{CallRecord, unix_micros};
+use crate::grpc;
 use crate::keys::{self, IdentifyError};
 use crate::limits::{add_fields, take};
 use crate::peer::Peer;
 use crate::snapshot::{ApiRecord, AuthPlan};
 use crate::timer::Deadline;
-use crate::upstream::{Answer, Lease, Outbound, exchange, tunnel};
+use crate::upstream::{Answer, Lease, Outbound, TunnelLimits, exchange, tunnel};
 use crate::worker::Worker;
 
 /// Serves one call below `/proxy/`. Dropping the future ends the call: the upstream's connection
@@ -57,6 +58,7 @@ pub(crate) async fn serve(
         below,
         started_us,
     );
+    record.grpc = grpc::Kind::of_headers(request.headers());
     let has_body = !request.body().is_end_stream();
     let client_upgrade = request
         .headers()
@@ -102,6 +104,8 @@ struct Answered {
     api: Arc<ApiRecord>,
     deadline: Deadline,
     by_query: bool,
+    /// The answer is turned into gRPC-Web.
+    web: Option<grpc::Kind>,
 }
 
 async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<Reply, Refusal> {
@@ -175,7 +179,7 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
         }
     }
     let PolicyRequest {
-        parts,
+        mut parts,
         body,
         changed,
     } = request;
@@ -203,6 +207,14 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
     }
 
     let token = bearer_token(&worker, &api).await?;
+    let web = match record.grpc {
+        kind @ grpc::Kind::Web { .. } if target.is_grpc => Some(kind),
+        _ => None,
+    };
+    if web.is_some() {
+        grpc::set_kind(&mut parts.headers, grpc::Kind::Grpc);
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
     let outbound = assemble(record, parts, body, path, &api, token.as_ref())?;
     let deadline = worker.timer.deadline();
     record.refused = false;
@@ -222,6 +234,7 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
         api,
         deadline,
         by_query,
+        web,
     }))
 }
 
@@ -260,20 +273,29 @@ fn assemble(
         _ => None,
     };
     let wishes = outbound(record, &mut parts, credential)?;
+    let is_grpc = api.target.as_ref().is_some_and(|target| target.is_grpc);
     let (body, progress) = if body.is_end_stream() {
         (RequestBody::empty(), None)
     } else {
         let progress = RequestProgress::new(record.worker.timer.clone());
         record.progress = Some(Rc::clone(&progress));
         let body = RequestBody::new(body, Rc::clone(&progress), api.limits.max_body);
+        let is_text = record.grpc == grpc::Kind::Web { is_text: true };
+        let body = if is_grpc && is_text {
+            body.decoded()
+        } else {
+            body
+        };
         (body, Some(progress))
     };
     parts.extensions = http::Extensions::new();
     Ok(Outbound {
         request: Request::from_parts(parts, body),
         path,
-        wants_trailers: wishes.trailers,
+        wants_trailers: wishes.trailers || is_grpc,
         upgrade: wishes.upgrade,
+        // gRPC has no form without HTTP/2.
+        over_http2: is_grpc || record.grpc == grpc::Kind::Grpc,
         progress,
     })
 }
@@ -344,6 +366,7 @@ fn pass_on(
         api,
         deadline,
         by_query,
+        web,
     } = answered;
     record.status = response.status().as_u16();
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -359,6 +382,9 @@ fn pass_on(
         parts
             .headers
             .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        let is_websocket = protocol
+            .as_ref()
+            .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
         if let Some(protocol) = protocol {
             parts.headers.insert(UPGRADE, protocol);
         }
@@ -366,13 +392,26 @@ fn pass_on(
             connection.detach();
         }
         let activity = record.worker.activities.begin();
-        tokio::task::spawn_local(tunnel(client, upstream, record, activity));
+        let limits = TunnelLimits {
+            idle: api.limits.tunnel_idle,
+            lifetime: record.worker.gateway.config.tunnel_lifetime,
+            is_websocket,
+        };
+        tokio::task::spawn_local(tunnel(client, upstream, record, limits, activity));
         return Response::from_parts(parts, GatewayBody::Empty);
     }
     let pool = record.worker.pool.clone();
     let progress = record.progress.clone();
     let idle = api.limits.idle;
     let body = UpstreamBody::new(body, record, lease, pool, progress, idle, deadline);
+    if let Some(kind @ grpc::Kind::Web { is_text }) = web
+        && grpc::Kind::of_headers(&parts.headers) == grpc::Kind::Grpc
+    {
+        grpc::set_kind(&mut parts.headers, kind);
+        parts.headers.remove(header::CONTENT_LENGTH);
+        let body = grpc::WebBody::new(body, is_text);
+        return Response::from_parts(parts, GatewayBody::Web(body));
+    }
     Response::from_parts(parts, GatewayBody::Upstream(body))
 }
 
@@ -405,6 +444,9 @@ pub(crate) fn note_refusal(record: &mut CallRecord, refusal: &Refusal) -> Respon
     let mut response = refusal.answer(&record.request_id, &record.method);
     if let Some(grant) = &record.grant {
         add_fields(&grant.fields, response.headers_mut());
+    }
+    if record.grpc != grpc::Kind::Other {
+        grpc::refuse(&mut response, code, &refusal.external(), record.grpc);
     }
     record.bytes_out = response.body().size_hint().lower();
     if code == ErrorCode::MethodNotAllowed {

@@ -10,6 +10,7 @@
 mod authorize;
 mod direct;
 mod forward;
+mod grpc;
 mod identify;
 mod inbound;
 mod limit;
@@ -23,6 +24,7 @@ mod trace;
 pub(crate) use authorize::authorize;
 pub(crate) use direct::write_address;
 pub(crate) use forward::{bearer_value, forget_token, note_refusal, serve};
+pub(crate) use grpc::route_grpc;
 pub(crate) use identify::{identify, may_guess, note_guess};
 pub(crate) use limit::limit;
 pub(crate) use locate::{Located, is_proxied, locate};

@@ -1,5 +1,6 @@
 //! A registered API as the hot path needs it: everything parsed, decrypted and encoded once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub(crate) struct Target {
     pub(crate) origin: Arc<Origin>,
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
+    /// The base URL is `grpc://` or `grpcs://`: HTTP/2 is spoken for every call.
+    pub(crate) is_grpc: bool,
     /// The value of `Host`.
     pub(crate) host: HeaderValue,
     /// The path of the base URL as it is, at least `/`.
@@ -83,6 +86,8 @@ pub(crate) struct Limits {
     pub(crate) connect: Duration,
     pub(crate) first_byte: Duration,
     pub(crate) idle: Duration,
+    /// Of tunnels.
+    pub(crate) tunnel_idle: Duration,
     pub(crate) max_body: u64,
 }
 
@@ -171,7 +176,11 @@ fn versions(
 
 impl Target {
     pub(super) fn new(base_url: &str, is_sample: bool) -> Option<Self> {
-        let url = Url::parse(base_url).ok()?;
+        let (base_url, is_grpc) = match base_url.strip_prefix("grpc") {
+            Some(rest) => (Cow::Owned(format!("http{rest}")), true),
+            None => (Cow::Borrowed(base_url), false),
+        };
+        let url = Url::parse(&base_url).ok()?;
         let scheme = match url.scheme() {
             "http" => Scheme::HTTP,
             "https" => Scheme::HTTPS,
@@ -191,6 +200,7 @@ impl Target {
         Some(Self {
             origin: Arc::new(origin),
             scheme,
+            is_grpc,
             authority: host_and_port.parse().ok()?,
             host: host_and_port.parse().ok()?,
             base_path: url.path().into(),
@@ -211,6 +221,7 @@ impl Limits {
             connect: time(own.connect_timeout_ms, config.connect_timeout),
             first_byte: time(own.first_byte_timeout_ms, config.first_byte_timeout),
             idle: time(own.idle_timeout_ms, config.idle_timeout),
+            tunnel_idle: time(own.idle_timeout_ms, config.tunnel_idle_timeout),
             max_body: own.max_body_bytes.unwrap_or(config.max_body_bytes),
         }
     }
@@ -321,11 +332,18 @@ mod tests {
         let target = Target::new("http://[2001:db8::1]", false).unwrap();
         assert_eq!(target.host, "[2001:db8::1]");
         assert_eq!(&*target.base_path, "/");
-        assert!(target.base_query.is_none());
+        assert!(target.base_query.is_none() && !target.is_grpc);
+
+        let target = Target::new("grpcs://example.com/a", false).unwrap();
+        assert!(target.is_grpc && target.origin.tls);
+        assert_eq!((target.origin.port, target.scheme), (443, Scheme::HTTPS));
+        let target = Target::new("grpc://example.com:50051", false).unwrap();
+        assert!(target.is_grpc && !target.origin.tls);
 
         for bad in [
             "",
             "ftp://example.com",
+            "grpcx://example.com",
             "example.com",
             "http://",
             "http:///x",

@@ -2,11 +2,15 @@
 
 mod calls;
 mod control;
+mod grpc;
 mod hostile;
+mod http2;
 mod keys;
 mod lifecycle;
 mod limits;
 mod policies;
+mod smuggling;
 mod tls;
 mod versions;
+mod tunnels;
 mod world;

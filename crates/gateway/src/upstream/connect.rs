@@ -39,6 +39,8 @@ pub(crate) enum ConnectError {
     Tls(#[source] io::Error),
     #[error("the http handshake failed")]
     Http(#[source] hyper::Error),
+    #[error("the upstream does not speak http/2")]
+    NoHttp2,
     #[error("connecting took too long")]
     Timeout,
 }
@@ -50,6 +52,7 @@ impl ConnectError {
             Self::Egress(EgressError::Timeout) | Self::Timeout => ErrorCode::UpstreamTimeout,
             Self::Egress(EgressError::Resolve(_) | EgressError::Connect(_))
             | Self::NoSample
+            | Self::NoHttp2
             | Self::Tcp(_)
             | Self::Tls(_)
             | Self::Http(_) => ErrorCode::UpstreamUnreachable,
@@ -71,6 +74,7 @@ impl ConnectError {
             }
             Self::NoSample => "The built-in sample upstream is switched off.",
             Self::Tls(_) => "The TLS handshake with the upstream failed.",
+            Self::NoHttp2 => "The upstream does not speak HTTP/2, which gRPC needs.",
             Self::Http(_) => "The upstream does not speak HTTP.",
         }
     }
@@ -86,6 +90,8 @@ pub(crate) enum Connected {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Calls,
+    /// Calls that need HTTP/2; without TLS the upstream is known to speak it (RFC 9113, 3.3).
+    Http2,
     /// One HTTP/1.1 call that may turn into another protocol.
     Upgrade,
 }
@@ -98,12 +104,17 @@ pub(crate) async fn connect(
 ) -> Result<Connected, ConnectError> {
     let whole = async {
         let tcp = dial(origin, config, timeout).await?;
+        if !origin.tls && purpose == Purpose::Http2 {
+            return handshake_http2(tcp).await.map(Connected::Http2);
+        }
         if !origin.tls {
             return handshake_http1(tcp, purpose).await.map(Connected::Http1);
         }
         let stream = handshake_tls(origin, config, tcp, purpose).await?;
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             handshake_http2(stream).await.map(Connected::Http2)
+        } else if purpose == Purpose::Http2 {
+            Err(ConnectError::NoHttp2)
         } else {
             handshake_http1(stream, purpose).await.map(Connected::Http1)
         }
@@ -140,7 +151,7 @@ async fn handshake_tls(
     let name = ServerName::try_from(origin.host_name().to_owned())
         .map_err(|error| ConnectError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
     let tls = match purpose {
-        Purpose::Calls => &config.tls.calls,
+        Purpose::Calls | Purpose::Http2 => &config.tls.calls,
         Purpose::Upgrade => &config.tls.upgrades,
     };
     TlsConnector::from(Arc::clone(tls))
@@ -160,7 +171,7 @@ where
         .map_err(ConnectError::Http)?;
     // Errors reach the call that is under way, which tells them better.
     let task = match purpose {
-        Purpose::Calls => tokio::task::spawn_local(async move {
+        Purpose::Calls | Purpose::Http2 => tokio::task::spawn_local(async move {
             let _ = connection.await;
         }),
         Purpose::Upgrade => tokio::task::spawn_local(async move {

@@ -76,7 +76,7 @@ impl ExchangeError {
             Self::HeadTooLarge(_) => "The upstream's answer has too many or too large headers.",
             Self::Closed(_) => "The upstream closed the connection without an answer.",
             Self::UnaskedUpgrade => "The upstream switched protocols unasked.",
-            Self::BadBody => "The request's body is not in valid chunks.",
+            Self::BadBody => "The request's body is malformed.",
         }
     }
 }
@@ -89,6 +89,8 @@ pub(crate) struct Outbound {
     pub(crate) wants_trailers: bool,
     /// The value of `Upgrade`, when the caller asks for another protocol.
     pub(crate) upgrade: Option<HeaderValue>,
+    /// No other protocol will do.
+    pub(crate) over_http2: bool,
     pub(crate) progress: Option<std::rc::Rc<RequestProgress>>,
 }
 
@@ -109,7 +111,10 @@ pub(crate) async fn exchange(
 ) -> Result<Answer, ExchangeError> {
     let mut may_reuse = outbound.upgrade.is_none();
     loop {
-        let (connection, reused) = match may_reuse.then(|| reusable(worker, target)).flatten() {
+        let (connection, reused) = match may_reuse
+            .then(|| reusable(worker, target, outbound.over_http2))
+            .flatten()
+        {
             Some(connection) => {
                 worker.gateway.meters.upstream_reused.increment(1);
                 record.notes.begin_try(record.since_us(), true);
@@ -172,6 +177,7 @@ struct Rest {
     path: PathAndQuery,
     wants_trailers: bool,
     upgrade: Option<HeaderValue>,
+    over_http2: bool,
     progress: Option<std::rc::Rc<RequestProgress>>,
 }
 
@@ -181,6 +187,7 @@ impl Outbound {
             path: self.path,
             wants_trailers: self.wants_trailers,
             upgrade: self.upgrade,
+            over_http2: self.over_http2,
             progress: self.progress,
         };
         (self.request, rest)
@@ -194,16 +201,20 @@ impl Rest {
             path: self.path,
             wants_trailers: self.wants_trailers,
             upgrade: self.upgrade,
+            over_http2: self.over_http2,
             progress: self.progress,
         }
     }
 }
 
-fn reusable(worker: &Worker, target: &Target) -> Option<Connected> {
-    if target.origin.tls
+fn reusable(worker: &Worker, target: &Target, over_http2: bool) -> Option<Connected> {
+    if (target.origin.tls || over_http2)
         && let Some(shared) = worker.pool.take_http2(&target.origin)
     {
         return Some(Connected::Http2(shared));
+    }
+    if over_http2 {
+        return None;
     }
     worker.pool.take_http1(&target.origin).map(Connected::Http1)
 }
@@ -215,6 +226,7 @@ async fn open(
     outbound: &Outbound,
 ) -> Result<Connected, ConnectError> {
     let purpose = match outbound.upgrade {
+        None if outbound.over_http2 => Purpose::Http2,
         None => Purpose::Calls,
         Some(_) => Purpose::Upgrade,
     };
@@ -360,6 +372,9 @@ fn classify(error: hyper::Error, progress: Option<&RequestProgress>) -> Exchange
     if let Some(progress) = progress {
         if progress.over_limit.get() {
             return ExchangeError::BodyTooLarge;
+        }
+        if progress.is_malformed.get() {
+            return ExchangeError::BadBody;
         }
         if progress.client_failed.get() {
             return ExchangeError::ClientGone;

@@ -5,9 +5,10 @@ mod exchange;
 mod origin;
 mod pool;
 mod tunnel;
+mod websocket;
 
 pub(crate) use connect::{ConnectError, dial};
 pub(crate) use exchange::{Answer, ExchangeError, Outbound, exchange};
 pub(crate) use origin::Origin;
 pub(crate) use pool::{Lease, Pool};
-pub(crate) use tunnel::tunnel;
+pub(crate) use tunnel::{TunnelLimits, tunnel};

@@ -8,7 +8,7 @@ const MAX_TRAILERS: usize = 8 * 1024;
 /// The coding is not what the RFC has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the chunked body is malformed")]
-pub(super) struct BadChunk;
+pub(in crate::edge) struct BadChunk;
 
 /// Where in the coding the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ enum State {
     Size {
         digits: u8,
     },
+    /// Blanks after the size: only an extension may follow.
+    Blank,
     /// After the size, before the end of its line.
     Extension,
     /// The LF of the size's line is due.
@@ -36,7 +38,7 @@ enum State {
 
 /// Decodes a body piece by piece; no piece is copied.
 #[derive(Debug)]
-pub(super) struct Decoder {
+pub(in crate::edge) struct Decoder {
     state: State,
     /// Bytes of the current chunk that are still to come.
     left: u64,
@@ -46,7 +48,7 @@ pub(super) struct Decoder {
 
 /// What a step found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::edge) enum Step {
     /// Data at this range of the input.
     Data { from: usize, to: usize },
     /// The input is used up.
@@ -68,7 +70,7 @@ impl Default for Decoder {
 impl Decoder {
     /// Goes on at `at` in the input. Call again with the end of the data that was found, until it
     /// says [`Step::More`] or [`Step::End`].
-    pub(super) fn step(&mut self, input: &[u8], mut at: usize) -> Result<Step, BadChunk> {
+    pub(in crate::edge) fn step(&mut self, input: &[u8], mut at: usize) -> Result<Step, BadChunk> {
         while at < input.len() {
             let byte = input[at];
             match self.state {
@@ -85,6 +87,12 @@ impl Decoder {
                     });
                 }
                 State::Size { digits } => self.size(byte, digits)?,
+                State::Blank => match byte {
+                    b' ' | b'\t' => {}
+                    b';' => self.state = State::Extension,
+                    b'\r' => self.state = State::SizeLf,
+                    _ => return Err(BadChunk),
+                },
                 State::Extension => match byte {
                     b'\r' => self.state = State::SizeLf,
                     // A control character here is how parsers are made to disagree.
@@ -166,7 +174,8 @@ impl Decoder {
         }
         self.state = match byte {
             b'\r' => State::SizeLf,
-            b';' | b' ' | b'\t' => State::Extension,
+            b';' => State::Extension,
+            b' ' | b'\t' => State::Blank,
             _ => return Err(BadChunk),
         };
         Ok(())
@@ -182,7 +191,7 @@ fn expect(byte: u8, wanted: u8) -> Result<(), BadChunk> {
 }
 
 /// Writes `data` as one chunk. An empty one would end the body, and is left out.
-pub(super) fn push_chunk(out: &mut Vec<u8>, data: &[u8]) {
+pub(in crate::edge) fn push_chunk(out: &mut Vec<u8>, data: &[u8]) {
     if data.is_empty() {
         return;
     }
@@ -264,6 +273,10 @@ mod tests {
             "+5\r\nhello\r\n",
             "00000000000000005\r\nhello\r\n",
             "5;a=\nb\r\nhello\r\n",
+            "5 5\r\nhello\r\n",
+            "5\u{b}\r\nhello\r\n",
+            "ffffffffffffffff0\r\nhello\r\n",
+            "5;a=\"\0\"\r\nhello\r\n",
             "5;a\rb\r\nhello\r\n",
             "0\r\n\n",
             "0\r\na: b\n\r\n",

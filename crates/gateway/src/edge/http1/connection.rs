@@ -125,6 +125,32 @@ enum Next {
     Bad(BadHead),
 }
 
+/// The answer to a head that is refused.
+pub(in crate::edge) fn refusal(bad: BadHead) -> Response<GatewayBody> {
+    let unix_ms = u64::try_from(unix_micros() / 1000).unwrap_or(0);
+    let request_id = phases::new_request_id(unix_ms);
+    let (code, detail) = match bad {
+        BadHead::Malformed => (
+            ErrorCode::InvalidRequest,
+            "The request's head is malformed.",
+        ),
+        BadHead::Framing => (
+            ErrorCode::InvalidRequest,
+            "The request's length must be stated once, as Content-Length or as \
+             Transfer-Encoding: chunked.",
+        ),
+        BadHead::Host => (
+            ErrorCode::InvalidRequest,
+            "An HTTP/1.1 request has exactly one Host header.",
+        ),
+        BadHead::TooLarge => (
+            ErrorCode::HeadersTooLarge,
+            "The request has too many or too large headers.",
+        ),
+    };
+    phases::problem(code, detail.to_owned(), &request_id, &Method::GET)
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
     /// Waits for a whole head at the beginning of the input.
     async fn next(&mut self) -> Next {
@@ -206,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
                         let prepared = prepare(worker, self.peer, &head, out, &mut earlier);
                         Ok((prepared, framing))
                     }
-                    Ok(Read::Other) => return None,
+                    Ok(Read::Other { .. }) => return None,
                     Err(bad) => Err(bad),
                 }
             };
@@ -491,30 +517,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
 
     /// A head that cannot be trusted: nothing after it can be either.
     async fn refuse_head(&mut self, bad: BadHead) -> After {
-        let unix_ms = u64::try_from(unix_micros() / 1000).unwrap_or(0);
-        let request_id = phases::new_request_id(unix_ms);
-        let (code, detail) = match bad {
-            BadHead::Malformed => (
-                ErrorCode::InvalidRequest,
-                "The request's head is malformed.",
-            ),
-            BadHead::Framing => (
-                ErrorCode::InvalidRequest,
-                "The request's length must be stated once, as Content-Length or as \
-                 Transfer-Encoding: chunked.",
-            ),
-            BadHead::Host => (
-                ErrorCode::InvalidRequest,
-                "An HTTP/1.1 request has exactly one Host header.",
-            ),
-            BadHead::TooLarge => (
-                ErrorCode::HeadersTooLarge,
-                "The request has too many or too large headers.",
-            ),
-        };
         self.peer.linger();
-        let response = phases::problem(code, detail.to_owned(), &request_id, &Method::GET);
-        self.say(response, true).await
+        self.say(refusal(bad), true).await
     }
 
     /// Sends an answer of the gateway's own.

@@ -21,5 +21,8 @@ mod request;
 mod scan;
 mod upload;
 
-pub(super) use connection::{Ended, serve};
+pub(super) use chunked::{BadChunk, Decoder, Step};
+pub(super) use connection::{Ended, refusal, serve};
 pub(crate) use link::Links;
+pub(super) use request::{BadHead, Framing, Read, read, slots};
+pub(super) use scan::{Scanned, Scanner, leading_lines};

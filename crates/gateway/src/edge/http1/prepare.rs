@@ -14,6 +14,7 @@ use super::field::{Field, tokens};
 use super::lines::{Lines, push_field};
 use super::request::{Framing, Head};
 use crate::call::{CallRecord, unix_micros};
+use crate::grpc;
 use crate::keys::{Candidate, IdentifyError, bearer_of_ours, missing};
 use crate::limits::{Step, Taking, Wait};
 use crate::peer::Peer;
@@ -100,6 +101,9 @@ pub(super) fn prepare(
         started_us,
     );
 
+    if let Some(content_type) = facts.content_type {
+        record.grpc = grpc::Kind::of(content_type);
+    }
     let identified = {
         let snapshot = worker.gateway.loader.current();
         let trusted = &worker.gateway.config.trusted_proxies;
@@ -135,7 +139,7 @@ pub(super) fn prepare(
         let refusal = Refusal::NoTarget;
         return Prepared::Refuse { record, refusal };
     };
-    if target.origin.tls {
+    if target.origin.tls || target.is_grpc || record.grpc == grpc::Kind::Grpc {
         record.discard();
         return Prepared::General;
     }
@@ -217,6 +221,7 @@ struct Facts<'b> {
     request_ids: usize,
     trace: Option<&'b [u8]>,
     traces: usize,
+    content_type: Option<&'b [u8]>,
 }
 
 impl<'b> Facts<'b> {
@@ -244,6 +249,7 @@ impl<'b> Facts<'b> {
                     facts.traces += 1;
                     facts.trace = (facts.traces == 1).then_some(field.value);
                 }
+                Field::ContentType => facts.content_type = Some(field.value),
                 _ => {}
             }
         }
@@ -326,7 +332,7 @@ fn write_fields(
     for field in head.fields {
         let name = field.name.as_bytes();
         match Field::of_request(name) {
-            Field::Other | Field::ContentLength => {}
+            Field::Other | Field::ContentLength | Field::ContentType => {}
             Field::TransferEncoding => {
                 lines.flush(out);
                 out.extend_from_slice(b"transfer-encoding: chunked\r\n");

@@ -10,11 +10,11 @@ use super::field::{Field, length, tokens};
 const MAX_FIELDS: usize = 128;
 
 /// Room for the fields of one head, on the stack.
-pub(super) type Slots<'b> = [MaybeUninit<Header<'b>>; MAX_FIELDS];
+pub(in crate::edge) type Slots<'b> = [MaybeUninit<Header<'b>>; MAX_FIELDS];
 
 /// How a request's body is delimited (RFC 9112, 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(in crate::edge) enum Framing {
     None,
     Length(u64),
     Chunked,
@@ -22,7 +22,7 @@ pub(super) enum Framing {
 
 /// Why a head is refused. Nothing after it on the connection can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadHead {
+pub(in crate::edge) enum BadHead {
     #[error("the request's head is malformed")]
     Malformed,
     #[error("the request's length is stated twice, or not as a length")]
@@ -35,30 +35,30 @@ pub(super) enum BadHead {
 
 /// What can be done with a head.
 #[derive(Debug)]
-pub(super) enum Read<'h, 'b> {
+pub(in crate::edge) enum Read<'h, 'b> {
     /// A plain call below `/proxy/`.
     Call(Head<'h, 'b>),
     /// Valid, but for the path that knows all of HTTP: another protocol is asked for, the request
     /// is in HTTP/1.0, or it is none of the gateway's.
-    Other,
+    Other { framing: Framing },
 }
 
 /// A plain call's head.
 #[derive(Debug)]
-pub(super) struct Head<'h, 'b> {
+pub(in crate::edge) struct Head<'h, 'b> {
     /// All of it.
-    pub(super) bytes: &'b [u8],
-    pub(super) method: &'b str,
-    pub(super) target: &'b str,
-    pub(super) fields: &'h [Header<'b>],
-    pub(super) framing: Framing,
-    pub(super) host: &'b [u8],
+    pub(in crate::edge) bytes: &'b [u8],
+    pub(in crate::edge) method: &'b str,
+    pub(in crate::edge) target: &'b str,
+    pub(in crate::edge) fields: &'h [Header<'b>],
+    pub(in crate::edge) framing: Framing,
+    pub(in crate::edge) host: &'b [u8],
     /// The caller wants the connection closed after this.
-    pub(super) close: bool,
+    pub(in crate::edge) close: bool,
 }
 
 /// Reads a whole head: `bytes` ends with its empty line.
-pub(super) fn read<'h, 'b>(
+pub(in crate::edge) fn read<'h, 'b>(
     bytes: &'b [u8],
     slots: &'h mut Slots<'b>,
     max_fields: usize,
@@ -96,9 +96,14 @@ fn examine<'h, 'b>(
     let mut chunked = false;
     let mut close = false;
     let mut is_plain = version == 1 && target.starts_with('/') && method != "CONNECT";
+    // Nobody sends a fragment (RFC 9112, 3.2), and who cuts it off calls another address.
+    if target.contains('#') {
+        return Err(BadHead::Malformed);
+    }
     for field in fields {
         match Field::of_request(field.name.as_bytes()) {
             Field::Host if host.is_some() => return Err(BadHead::Host),
+            Field::Host if !field.value.iter().all(is_of_host) => return Err(BadHead::Host),
             Field::Host => host = Some(field.value),
             Field::ContentLength => {
                 let value = length(field.value).ok_or(BadHead::Framing)?;
@@ -125,6 +130,11 @@ fn examine<'h, 'b>(
                     }
                 }
             }
+            // The only expectation there is (RFC 9110, 10.1.1); what servers make of another
+            // differs, and so where they believe the body to begin.
+            Field::Expect if !field.value.eq_ignore_ascii_case(b"100-continue") => {
+                return Err(BadHead::Malformed);
+            }
             Field::Upgrade | Field::Expect | Field::Te => is_plain = false,
             _ => {}
         }
@@ -135,13 +145,18 @@ fn examine<'h, 'b>(
     if host.is_none() && version == 1 {
         return Err(BadHead::Host);
     }
-    let (Some(host), true) = (host, is_plain && crate::phases::is_proxied(target)) else {
-        return Ok(Read::Other);
-    };
+    // The host of the address wins over `Host` (RFC 9112, 3.2.2); it is no place for a name and
+    // password.
+    if authority(target).is_some_and(|host| !host.as_bytes().iter().all(is_of_host)) {
+        return Err(BadHead::Host);
+    }
     let framing = match stated {
         _ if chunked => Framing::Chunked,
         None | Some(0) => Framing::None,
         Some(length) => Framing::Length(length),
+    };
+    let (Some(host), true) = (host, is_plain && crate::phases::is_proxied(target)) else {
+        return Ok(Read::Other { framing });
     };
     Ok(Read::Call(Head {
         bytes,
@@ -154,8 +169,42 @@ fn examine<'h, 'b>(
     }))
 }
 
+/// The authority of an address in absolute form.
+fn authority(target: &str) -> Option<&str> {
+    let (scheme, rest) = target.split_once("://")?;
+    if scheme.contains(['/', '?']) {
+        return None;
+    }
+    rest.split(['/', '?']).next()
+}
+
+/// Whether a byte may stand in `Host` (RFC 3986, 3.2.2 and 3.2.3).
+const fn is_of_host(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b':'
+                | b'['
+                | b']'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b';'
+                | b'='
+        )
+}
+
 /// Empty slots.
-pub(super) const fn slots<'b>() -> Slots<'b> {
+pub(in crate::edge) const fn slots<'b>() -> Slots<'b> {
     [const { MaybeUninit::uninit() }; MAX_FIELDS]
 }
 
@@ -170,7 +219,7 @@ mod tests {
         let mut slots = slots();
         Ok(match read(head.as_bytes(), &mut slots, 100)? {
             Read::Call(head) => Some(head.framing),
-            Read::Other => None,
+            Read::Other { .. } => None,
         })
     }
 
@@ -208,7 +257,7 @@ mod tests {
         assert_eq!(framing("GET / HTTP/1.1\r\nhost: x\r\n\r\n"), Ok(None));
         assert_eq!(framing("GET /proxy/a HTTP/1.0\r\n\r\n"), Ok(None));
         assert_eq!(
-            framing("GET http://x/proxy/a HTTP/1.1\r\nhost: x\r\n\r\n"),
+            framing("GET http://X/proxy/a HTTP/1.1\r\nhost: x\r\n\r\n"),
             Ok(None)
         );
     }
@@ -237,6 +286,27 @@ mod tests {
             );
         }
         assert_eq!(call("host: y\r\n"), Err(BadHead::Host));
+        for host in ["a, b", "a b", "a/b", "a@b", "a#", "\u{e9}", "a\\b"] {
+            let head = format!("GET /proxy/a HTTP/1.1\r\nhost: {host}\r\n\r\n");
+            assert_eq!(framing(&head), Err(BadHead::Host), "{host}");
+        }
+        assert_eq!(
+            framing("GET http://a@x/proxy/a HTTP/1.1\r\nhost: x\r\n\r\n"),
+            Err(BadHead::Host)
+        );
+        for head in [
+            "GET /proxy/a#b HTTP/1.1\r\nhost: x\r\n\r\n",
+            "GET /proxy/a HTTP/1.1\r\nhost: x\r\nexpect: y 100-continue\r\n\r\n",
+            "GET /proxy/a\r\n\r\n",
+            "GET /proxy/a HTTP/0.9\r\nhost: x\r\n\r\n",
+            "GET  /proxy/a HTTP/1.1\r\nhost: x\r\n\r\n",
+            "GET /proxy/a b HTTP/1.1\r\nhost: x\r\n\r\n",
+            "GET\t/proxy/a HTTP/1.1\r\nhost: x\r\n\r\n",
+            " GET /proxy/a HTTP/1.1\r\nhost: x\r\n\r\n",
+            "GET /proxy/a HTTP/1.1 \r\nhost: x\r\n\r\n",
+        ] {
+            assert_eq!(framing(head), Err(BadHead::Malformed), "{head:?}");
+        }
         assert_eq!(framing("GET /proxy/a HTTP/1.1\r\n\r\n"), Err(BadHead::Host));
         assert_eq!(
             framing("POST /proxy/a HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n"),

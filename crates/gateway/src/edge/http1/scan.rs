@@ -5,7 +5,7 @@ const MAX_EMPTY_LINES: usize = 4;
 
 /// What is known of the bytes read so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scanned {
+pub(in crate::edge) enum Scanned {
     /// The head goes on.
     More,
     /// It ends before this position: its last bytes are an empty line.
@@ -17,7 +17,7 @@ pub(super) enum Scanned {
 
 /// Remembers how far it has looked.
 #[derive(Default)]
-pub(super) struct Scanner {
+pub(in crate::edge) struct Scanner {
     seen: usize,
     /// Where the current line begins.
     line: usize,
@@ -25,7 +25,7 @@ pub(super) struct Scanner {
 
 impl Scanner {
     /// Looks at what has come since the last time. `bytes` begins with the head and only grows.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> Scanned {
+    pub(in crate::edge) fn scan(&mut self, bytes: &[u8]) -> Scanned {
         while let Some(found) = bytes[self.seen..].iter().position(|byte| *byte == b'\n') {
             let at = self.seen + found;
             if at == 0 || bytes[at - 1] != b'\r' {
@@ -44,7 +44,7 @@ impl Scanner {
 }
 
 /// How many bytes of empty lines stand before the request; `None` when there are too many.
-pub(super) fn leading_lines(bytes: &[u8]) -> Option<usize> {
+pub(in crate::edge) fn leading_lines(bytes: &[u8]) -> Option<usize> {
     let lines = bytes
         .chunks_exact(2)
         .take_while(|pair| *pair == b"\r\n")
