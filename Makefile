@@ -3,7 +3,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e lint fmt bench screens clean
+.PHONY: help run build test unit e2e lint fmt bench fuzz screens clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ fmt: ## format every crate
 
 bench: ## APIverse beside nginx and HAProxy; ARGS="--help" lists the options
 	@bench/run.sh $(ARGS)
+
+fuzz: ## look for bytes that break a parser; TIME=600 seconds for each, ARGS="chunked" names targets
+	@fuzz/run.sh $(or $(TIME),60) $(ARGS)
 
 clean: ## remove what was built here; installed tools stay
 	rm -rf dist

@@ -10,6 +10,8 @@
 //! (RFC 9112, 6.3 and 11.2).
 
 mod answer;
+#[cfg(test)]
+mod checks;
 mod chunked;
 mod connection;
 mod exchange;

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| apiverse_fuzz::edge::http1::checks::request(bytes));
