@@ -81,7 +81,7 @@ nextest() {
 
 # Real servers for the gateway's tests, written by others.
 python_packages() {
-    local python="$APIVERSE_CACHE/python" wanted='httpbin==0.10.2 waitress==3.0.2'
+    local python="$APIVERSE_CACHE/python" wanted='httpbin==0.10.2 waitress==3.0.2 grpcio==1.85.1'
     [ "$(cat "$python/.apiverse" 2>/dev/null || true)" = "$wanted" ] && return
     say "installing $wanted"
     python3 -m venv "$python"

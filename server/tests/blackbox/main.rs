@@ -16,6 +16,7 @@ mod limits_exact;
 mod limits_nodes;
 mod nodes;
 mod operations;
+mod protocols;
 mod quotas;
 mod real_upstreams;
 mod shutdown;

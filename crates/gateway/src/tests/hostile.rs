@@ -477,3 +477,30 @@ async fn ambiguous_and_malformed_requests_are_refused() {
         .unwrap();
     assert_eq!(code(&world.send(circle).await), "upstream_unreachable");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_wait_hold_up_nobody() {
+    let world = World::new().await;
+    let addr = answering(OK).await;
+    world.add_api(addr, |_| {}).await;
+    let head = format!(
+        "POST /proxy/x/ HTTP/1.1\r\nhost: h\r\nx-api-key: {}\r\ncontent-length: 9\r\n\r\nhalf",
+        world.key
+    );
+    // Idle, within a head, within a body, and behind a request that went to hyper.
+    let mut waiting = Vec::new();
+    for number in 0..800 {
+        let mut socket = TcpStream::connect(world.addr).await.unwrap();
+        let sent = match number % 4 {
+            0 => "",
+            1 => &head[..30],
+            2 => &head,
+            _ => "GET /elsewhere HTTP/1.1\r\nhost: h\r\n\r\nGET / HT",
+        };
+        socket.write_all(sent.as_bytes()).await.unwrap();
+        waiting.push(socket);
+    }
+    for _ in 0..20 {
+        assert_eq!(world.get("/proxy/x/").await.body(), "ok");
+    }
+}
