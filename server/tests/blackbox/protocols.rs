@@ -122,12 +122,20 @@ async fn events_pass_one_by_one_and_unchanged() {
     let head = String::from_utf8(head).unwrap();
     assert!(head.contains("text/event-stream"), "{head}");
     // Nobody sends the second event before the first has arrived.
+    let mut took = Vec::new();
     for number in 0..100 {
         let event = format!("id: {number}\ndata: one by one\n\n");
+        let began = std::time::Instant::now();
         events.send(event.clone()).unwrap();
         let seen = String::from_utf8(raw.read_until(b"\n\n\r\n").await).unwrap();
+        took.push(began.elapsed());
         assert_eq!(seen, format!("{:x}\r\n{event}\r\n", event.len()));
     }
+    println!(
+        "an event took {:?}, the first {:?}",
+        took.iter().min(),
+        took[0]
+    );
     let mut expected = String::new();
     for number in 0..10_000 {
         let event = format!(

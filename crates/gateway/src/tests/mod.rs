@@ -2,6 +2,7 @@
 
 mod calls;
 mod control;
+mod forwarded;
 mod grpc;
 mod hostile;
 mod http2;
