@@ -226,7 +226,7 @@ impl Cases {
             &[frame(PING, 0, 1 << 31, &[9; 8])],
             Ignored,
         );
-        self.add("a request", &[request.clone()], Answered);
+        self.add("a request", std::slice::from_ref(&request), Answered);
         self.add(
             "6.2 padding and priority",
             &[frame(
@@ -433,7 +433,7 @@ impl Cases {
         let data = frame(DATA, END_STREAM, 1, b"x");
         self.add(
             "5.1 DATA on an idle stream",
-            &[data.clone()],
+            std::slice::from_ref(&data),
             ConnectionError(&[PROTOCOL, STREAM_CLOSED]),
         );
         self.add(

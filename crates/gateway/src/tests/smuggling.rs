@@ -370,8 +370,10 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut setup = Setup::default();
-            setup.control = Router::new().fallback(any(async |body: String| format!("<{body}>")));
+            let setup = Setup {
+                control: Router::new().fallback(any(async |body: String| format!("<{body}>"))),
+                ..Setup::default()
+            };
             let world = World::with(setup).await;
             let mut expected = String::new();
             let mut bytes = String::new();
