@@ -12,6 +12,6 @@ mod limits;
 mod policies;
 mod smuggling;
 mod tls;
-mod versions;
 mod tunnels;
+mod versions;
 mod world;

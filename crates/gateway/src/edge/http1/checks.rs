@@ -206,7 +206,7 @@ pub fn answer(bytes: &[u8]) {
         by_query: how & 2 != 0,
         limits: None,
         close: how & 4 != 0,
-        date: b"now",
+        date: &|| std::rc::Rc::from(&b"now"[..]),
     };
     let mut out = Vec::new();
     let Ok(Some(head)) = translate(text, &context, &mut out) else {
