@@ -8,7 +8,7 @@ use apiverse_settings::{FirstStart, Flags, Inputs, Secret, Settings};
 use clap::{Args, Parser, Subcommand};
 
 use crate::reload::ReadSettings;
-use crate::{admin, compose, doctor, serve, telemetry};
+use crate::{admin, compose, configuration, doctor, serve, telemetry};
 
 /// APIverse: a self-hosted API platform in one binary.
 #[derive(Parser)]
@@ -24,7 +24,7 @@ enum Command {
     Serve(Flags),
     /// Create or update the database schema, and end
     Migrate(Flags),
-    /// Look at the settings
+    /// Look at the settings; write, compare and apply the configuration of an organization
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -51,6 +51,51 @@ enum ConfigCommand {
     Check(Flags),
     /// Show every setting, where it comes from, without secrets
     Show(Flags),
+    /// Write an organization's APIs, policies and limits as JSON, without secrets
+    Export {
+        /// Into this file, not to standard output
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<String>,
+        #[command(flatten)]
+        scope: ConfigScope,
+    },
+    /// Tell what applying a file would change
+    Diff {
+        #[command(flatten)]
+        source: ConfigSource,
+        #[command(flatten)]
+        scope: ConfigScope,
+    },
+    /// Make the configuration as a file says, all of it or nothing
+    Apply {
+        #[command(flatten)]
+        source: ConfigSource,
+        /// Only tell what would change
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        scope: ConfigScope,
+    },
+}
+
+/// A configuration, and how it is meant.
+#[derive(Args)]
+struct ConfigSource {
+    /// The file; `-` is standard input
+    file: String,
+    /// Remove what is not in the file
+    #[arg(long)]
+    prune: bool,
+}
+
+/// Whose configuration.
+#[derive(Args)]
+struct ConfigScope {
+    /// Slug of the organization; the oldest one when absent
+    #[arg(long, value_name = "SLUG")]
+    organization: Option<String>,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Subcommand)]
@@ -150,6 +195,28 @@ pub fn run() -> ExitCode {
             print!("{}", settings.redacted());
             Ok(())
         }),
+        Command::Config {
+            command: ConfigCommand::Export { output, scope },
+        } => {
+            let ConfigScope {
+                organization,
+                place,
+            } = scope;
+            with_settings(&place.into_flags(), FirstStart::Create, |settings| {
+                block_on(configuration::export(settings, organization, output))
+            })
+        }
+        Command::Config {
+            command: ConfigCommand::Diff { source, scope },
+        } => compare(source, scope, false),
+        Command::Config {
+            command:
+                ConfigCommand::Apply {
+                    source,
+                    dry_run,
+                    scope,
+                },
+        } => compare(source, scope, !dry_run),
         Command::Secrets {
             command: SecretsCommand::Generate,
         } => {
@@ -183,6 +250,23 @@ pub fn run() -> ExitCode {
             })
         }
     }
+}
+
+fn compare(source: ConfigSource, scope: ConfigScope, apply: bool) -> ExitCode {
+    let ConfigSource { file, prune } = source;
+    let ConfigScope {
+        organization,
+        place,
+    } = scope;
+    with_settings(&place.into_flags(), FirstStart::Create, |settings| {
+        block_on(configuration::compare(
+            settings,
+            organization,
+            file,
+            prune,
+            apply,
+        ))
+    })
 }
 
 /// What a command ends with when it fails: a sentence for whoever typed it.

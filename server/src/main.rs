@@ -4,6 +4,7 @@ mod admin;
 mod changes;
 mod cli;
 mod compose;
+mod configuration;
 mod doctor;
 mod greeting;
 mod memory;

@@ -4,6 +4,7 @@
 pub mod apis;
 pub mod audit;
 pub mod auth;
+pub mod configuration;
 mod credentials;
 pub mod explain;
 pub mod ids;

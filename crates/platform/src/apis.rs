@@ -274,7 +274,7 @@ impl Platform {
     }
 
     /// Checks a whole request and writes it into `row`.
-    fn fill_api(
+    pub(crate) fn fill_api(
         &self,
         row: &mut ApiRow,
         input: CreateApi,
@@ -332,7 +332,7 @@ impl Platform {
         ))
     }
 
-    fn open_auth(&self, row: &ApiRow) -> Result<UpstreamAuth, Broken> {
+    pub(crate) fn open_auth(&self, row: &ApiRow) -> Result<UpstreamAuth, Broken> {
         let Some(sealed) = &row.auth_sealed else {
             return Ok(UpstreamAuth::None);
         };
@@ -357,7 +357,7 @@ fn keeps_token_url(old: Option<&UpstreamAuth>, new: &str) -> bool {
     matches!(old, Some(UpstreamAuth::Oauth2 { token_url, .. }) if token_url == new)
 }
 
-enum FillError {
+pub(crate) enum FillError {
     Invalid(Invalid),
     Broken(Broken),
 }

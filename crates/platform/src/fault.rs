@@ -69,6 +69,9 @@ kinds! {
     KeyRevoked ApiKeyRevoked "the key was revoked; create another one";
     /// More password checks at a time than this machine can do.
     Busy ServiceUnavailable "too many sign-ins at the same time; try again in a moment";
+    /// Each time it was compared, something else was changed before it could be applied.
+    KeptChanging ServiceUnavailable "others keep on changing the configuration; try again";
+    NoSuchOrganization InvalidRequest "there is no organization with this slug";
     NoSuchUser InvalidRequest "there is no account with this e-mail address";
     UserGone AuthenticationRequired "the account of this session does not exist any more";
     /// Something of ours that cannot happen.

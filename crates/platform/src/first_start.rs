@@ -11,7 +11,7 @@ use crate::accounts::{RegisterError, normal_email, user_event};
 use crate::actor::{Actor, RequestInfo, Via};
 use crate::apis::ApiCreateError;
 use crate::clock::new_id;
-use crate::fault::{Invalid, NoSuchUser, operation_error};
+use crate::fault::{Invalid, NoSuchOrganization, NoSuchUser, operation_error};
 use crate::keys::KeyCreateError;
 use crate::platform::Platform;
 
@@ -36,6 +36,11 @@ operation_error! {
     PasswordResetError { NoSuchUser, Busy }
 }
 
+operation_error! {
+    /// Why nobody can act for an organization.
+    OperatorError { NoSuchOrganization }
+}
+
 /// An account and its password, to be told once.
 pub struct FirstAccount {
     pub email: String,
@@ -56,6 +61,26 @@ const DEFAULT_EMAIL: &str = "admin@localhost";
 const ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
 impl Platform {
+    /// Whoever runs the command line, for the organization with a slug, or the oldest one.
+    ///
+    /// # Errors
+    /// See [`OperatorError`].
+    pub async fn operator(&self, slug: Option<&str>) -> Result<Actor, OperatorError> {
+        let organization = match slug {
+            Some(slug) => self.store().organization_by_slug(slug).await?,
+            None => self.store().organization_first().await?,
+        };
+        let organization = organization.ok_or(NoSuchOrganization)?;
+        Ok(Actor {
+            user_id: None,
+            name: "system".to_owned(),
+            organization_id: organization.id,
+            role: Role::Owner,
+            via: Via::System,
+            request: RequestInfo::default(),
+        })
+    }
+
     /// Creates an account when there is none at all.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod actor;
 mod apis;
 mod audit;
 mod clock;
+mod configuration;
 mod cursor;
 mod explain;
 mod fault;
@@ -34,9 +35,12 @@ pub use actor::{Actor, RequestInfo, Via};
 pub use apis::{ApiCreateError, ApiDeleteError, ApiGetError, ApiListError, ApiUpdateError};
 pub use audit::AuditListError;
 pub use clock::Clock;
+pub use configuration::ConfigurationError;
 pub use explain::ExplainError;
 pub use fault::{Fault, StoreFault};
-pub use first_start::{FirstAccount, FirstStartError, PasswordResetError, Sample, UserCreateError};
+pub use first_start::{
+    FirstAccount, FirstStartError, OperatorError, PasswordResetError, Sample, UserCreateError,
+};
 pub use keys::{
     KeyCreateError, KeyGetError, KeyListError, KeyRevokeError, KeyRotateError, KeyTicketError,
     KeyUpdateError,

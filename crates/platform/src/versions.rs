@@ -319,7 +319,7 @@ impl Platform {
     }
 
     /// The base URL as it is kept. One that stays is the gateway's to judge.
-    fn checked_version(
+    pub(crate) fn checked_version(
         &self,
         input: &CreateVersion,
         old: Option<&VersionRow>,

@@ -9,8 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::routes::{
-    accounts, apis, audit, documents, explain, health, keys, limits, metrics, policies, sessions,
-    usage, verify, versions,
+    accounts, apis, audit, configuration, documents, explain, health, keys, limits, metrics,
+    policies, sessions, usage, verify, versions,
 };
 use crate::{ApiProblem, RestState};
 
@@ -19,7 +19,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// What is below the bare paths and unknown is a problem document, not a page of the console.
 /// Under the prefix, `/api/{*rest}` sees to that.
-pub(crate) const UNKNOWN: [&str; 21] = [
+pub(crate) const UNKNOWN: [&str; 22] = [
     "/api",
     "/api/",
     "/api/{*rest}",
@@ -35,6 +35,7 @@ pub(crate) const UNKNOWN: [&str; 21] = [
     "/usage/{*rest}",
     "/audit/{*rest}",
     "/limits/{*rest}",
+    "/configuration/{*rest}",
     "/policies/",
     "/policies/{level}",
     "/policies/{level}/{target_id}",
@@ -95,6 +96,9 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(versions::get, versions::patch, versions::delete))
         .routes(routes!(versions::callers))
         .routes(routes!(versions::versioning, versions::put_versioning))
+        .routes(routes!(configuration::export))
+        .routes(routes!(configuration::diff))
+        .routes(routes!(configuration::apply))
         .routes(routes!(policies::list))
         .routes(routes!(policies::effective))
         .routes(routes!(policies::get, policies::put, policies::delete))

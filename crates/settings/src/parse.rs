@@ -218,13 +218,14 @@ pub(crate) fn is_host(text: &str) -> bool {
 }
 
 /// First segments of the paths that something is served under.
-pub(crate) const TAKEN: [&str; 23] = [
+pub(crate) const TAKEN: [&str; 25] = [
     "api",
     "api-keys",
     "apis",
     "audit",
     "auth",
     "billing",
+    "configuration",
     "console",
     "explain",
     "favicon.svg",
@@ -235,6 +236,7 @@ pub(crate) const TAKEN: [&str; 23] = [
     "login",
     "organization",
     "pkg",
+    "policies",
     "proxy",
     "register",
     "robots.txt",

@@ -146,6 +146,13 @@ impl Store {
         Ok(with_pool!(self, pool => sqlx::query_as(SQL).bind(id.0).fetch_optional(pool).await?))
     }
 
+    /// # Errors
+    /// When the database fails.
+    pub async fn organization_by_slug(&self, slug: &str) -> Result<Option<OrganizationRow>> {
+        const SQL: &str = "SELECT * FROM organizations WHERE slug = $1";
+        Ok(with_pool!(self, pool => sqlx::query_as(SQL).bind(slug).fetch_optional(pool).await?))
+    }
+
     /// The oldest organization of this installation.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod accounts;
 mod apis;
 mod audit;
+mod configuration;
 mod connect;
 mod error;
 mod explanations;
@@ -23,6 +24,7 @@ mod usage_retention;
 mod usage_sqlite;
 mod versions;
 
+pub use configuration::{Applied, ConfigurationStep};
 pub use connect::ConnectOptions;
 pub use error::{Conflict, StoreError};
 pub use explanations::ExplanationRow;

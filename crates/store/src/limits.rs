@@ -23,7 +23,7 @@ pub enum PolicyTarget {
 }
 
 impl PolicyTarget {
-    const fn scope(self) -> PolicyScope {
+    pub(crate) const fn scope(self) -> PolicyScope {
         match self {
             Self::Organization => PolicyScope::Organization,
             Self::Api(_) => PolicyScope::Api,
@@ -31,7 +31,7 @@ impl PolicyTarget {
         }
     }
 
-    const fn id(self, organization_id: OrganizationId) -> Uuid {
+    pub(crate) const fn id(self, organization_id: OrganizationId) -> Uuid {
         match self {
             Self::Organization => organization_id.0,
             Self::Api(id) => id.0,
@@ -79,6 +79,120 @@ from_row! {
     };
 }
 
+pub(crate) const ROUTE_INSERT: &str = "INSERT INTO api_routes \
+     (id, organization_id, api_id, name, methods, path, policy, created_at, updated_at) \
+     SELECT $1, a.organization_id, a.id, $4, $5, $6, $7, $8, $9 FROM apis a \
+     WHERE a.organization_id = $2 AND a.id = $3 \
+          AND (SELECT count(*) FROM api_routes r WHERE r.api_id = a.id) < $10";
+
+/// In any transaction; whether a row was touched.
+macro_rules! insert_route {
+    ($tx:expr, $route:expr, $most:expr) => {{
+        let (route, most) = ($route, $most);
+        sqlx::query($crate::limits::ROUTE_INSERT)
+            .bind(route.id.0)
+            .bind(route.organization_id.0)
+            .bind(route.api_id.0)
+            .bind(&route.name)
+            .bind(Json(&route.methods))
+            .bind(&route.path)
+            .bind(Json(&route.policy))
+            .bind(route.created_at)
+            .bind(route.updated_at)
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            > 0
+    }};
+}
+pub(crate) use insert_route;
+
+pub(crate) const ROUTE_UPDATE: &str = "UPDATE api_routes \
+     SET name = $4, methods = $5, path = $6, policy = $7, updated_at = $8 \
+     WHERE organization_id = $1 AND api_id = $2 AND id = $3";
+
+/// In any transaction; whether a row was touched.
+macro_rules! update_route {
+    ($tx:expr, $route:expr) => {{
+        let route = $route;
+        sqlx::query($crate::limits::ROUTE_UPDATE)
+            .bind(route.organization_id.0)
+            .bind(route.api_id.0)
+            .bind(route.id.0)
+            .bind(&route.name)
+            .bind(Json(&route.methods))
+            .bind(&route.path)
+            .bind(Json(&route.policy))
+            .bind(route.updated_at)
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            > 0
+    }};
+}
+pub(crate) use update_route;
+
+pub(crate) const ROUTE_DELETE: &str = "DELETE FROM api_routes \
+     WHERE organization_id = $1 AND api_id = $2 AND id = $3";
+
+/// In any transaction; whether a row was touched.
+macro_rules! delete_route {
+    ($tx:expr, $organization_id:expr, $api_id:expr, $id:expr) => {{
+        let (organization_id, api_id, id) = ($organization_id, $api_id, $id);
+        sqlx::query($crate::limits::ROUTE_DELETE)
+            .bind(organization_id.0)
+            .bind(api_id.0)
+            .bind(id.0)
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            > 0
+    }};
+}
+pub(crate) use delete_route;
+
+pub(crate) const LIMITS_PUT: &str = "INSERT INTO limit_policies \
+     (scope, target_id, organization_id, api_id, key_id, document, updated_at) \
+     SELECT $2, $3, o.id, a.id, k.id, $4, $5 FROM organizations o \
+     LEFT JOIN apis a ON a.organization_id = o.id AND a.id = $6 \
+     LEFT JOIN api_keys k ON k.organization_id = o.id AND k.id = $7 \
+          AND k.revoked_at IS NULL \
+     WHERE o.id = $1 AND ($6 IS NULL OR a.id IS NOT NULL) \
+          AND ($7 IS NULL OR k.id IS NOT NULL) \
+     ON CONFLICT (scope, target_id) DO UPDATE \
+     SET document = excluded.document, updated_at = excluded.updated_at";
+
+/// In any transaction; whether a row was touched.
+macro_rules! put_limits {
+    ($tx:expr, $organization_id:expr, $target:expr, $policy:expr) => {{
+        let (organization_id, target, policy) = ($organization_id, $target, $policy);
+        let (api_id, key_id) = $crate::limits::api_and_key(target);
+        sqlx::query($crate::limits::LIMITS_PUT)
+            .bind(organization_id.0)
+            .bind(target.scope().as_str())
+            .bind(target.id(organization_id))
+            .bind(Json(&policy.document))
+            .bind(policy.updated_at)
+            .bind(api_id)
+            .bind(key_id)
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            > 0
+    }};
+}
+pub(crate) use put_limits;
+
+/// The id of the API or key, if it is one.
+pub(crate) const fn api_and_key(target: PolicyTarget) -> (Option<Uuid>, Option<Uuid>) {
+    match target {
+        PolicyTarget::Organization => (None, None),
+        PolicyTarget::Api(id) => (Some(id.0), None),
+        PolicyTarget::Key(id) => (None, Some(id.0)),
+    }
+}
+
 impl Store {
     /// `None` when the target never had a policy, or is not the organization's.
     ///
@@ -110,34 +224,8 @@ impl Store {
         policy: &PolicyRow,
         audit: &AuditRow,
     ) -> Result<bool> {
-        const SQL: &str = "INSERT INTO limit_policies \
-             (scope, target_id, organization_id, api_id, key_id, document, updated_at) \
-             SELECT $2, $3, o.id, a.id, k.id, $4, $5 FROM organizations o \
-             LEFT JOIN apis a ON a.organization_id = o.id AND a.id = $6 \
-             LEFT JOIN api_keys k ON k.organization_id = o.id AND k.id = $7 \
-                  AND k.revoked_at IS NULL \
-             WHERE o.id = $1 AND ($6 IS NULL OR a.id IS NOT NULL) \
-                  AND ($7 IS NULL OR k.id IS NOT NULL) \
-             ON CONFLICT (scope, target_id) DO UPDATE \
-             SET document = excluded.document, updated_at = excluded.updated_at";
-        let (api_id, key_id) = match target {
-            PolicyTarget::Organization => (None, None),
-            PolicyTarget::Api(id) => (Some(id.0), None),
-            PolicyTarget::Key(id) => (None, Some(id.0)),
-        };
         Ok(with_transaction!(self, tx => {
-            let done = sqlx::query(SQL)
-                .bind(organization_id.0)
-                .bind(target.scope().as_str())
-                .bind(target.id(organization_id))
-                .bind(Json(&policy.document))
-                .bind(policy.updated_at)
-                .bind(api_id)
-                .bind(key_id)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                > 0;
+            let done = put_limits!(tx, organization_id, target, policy);
             if done {
                 insert_audit!(audit, &mut *tx);
                 bump_version!(&mut *tx);
@@ -157,27 +245,8 @@ impl Store {
         most: usize,
         audit: &AuditRow,
     ) -> Result<bool> {
-        const SQL: &str = "INSERT INTO api_routes \
-             (id, organization_id, api_id, name, methods, path, policy, created_at, updated_at) \
-             SELECT $1, a.organization_id, a.id, $4, $5, $6, $7, $8, $9 FROM apis a \
-             WHERE a.organization_id = $2 AND a.id = $3 \
-                  AND (SELECT count(*) FROM api_routes r WHERE r.api_id = a.id) < $10";
         Ok(with_transaction!(self, tx => {
-            let done = sqlx::query(SQL)
-                .bind(route.id.0)
-                .bind(route.organization_id.0)
-                .bind(route.api_id.0)
-                .bind(&route.name)
-                .bind(Json(&route.methods))
-                .bind(&route.path)
-                .bind(Json(&route.policy))
-                .bind(route.created_at)
-                .bind(route.updated_at)
-                .bind(i64::try_from(most).unwrap_or(i64::MAX))
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                > 0;
+            let done = insert_route!(tx, route, most);
             if done {
                 insert_audit!(audit, &mut *tx);
                 bump_version!(&mut *tx);
@@ -232,23 +301,8 @@ impl Store {
     /// # Errors
     /// [`crate::Conflict::RouteName`] when the API has another route of this name.
     pub async fn route_update(&self, route: &RouteRow, audit: &AuditRow) -> Result<bool> {
-        const SQL: &str = "UPDATE api_routes \
-             SET name = $4, methods = $5, path = $6, policy = $7, updated_at = $8 \
-             WHERE organization_id = $1 AND api_id = $2 AND id = $3";
         Ok(with_transaction!(self, tx => {
-            let done = sqlx::query(SQL)
-                .bind(route.organization_id.0)
-                .bind(route.api_id.0)
-                .bind(route.id.0)
-                .bind(&route.name)
-                .bind(Json(&route.methods))
-                .bind(&route.path)
-                .bind(Json(&route.policy))
-                .bind(route.updated_at)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                > 0;
+            let done = update_route!(tx, route);
             if done {
                 insert_audit!(audit, &mut *tx);
                 bump_version!(&mut *tx);
@@ -268,17 +322,8 @@ impl Store {
         id: RouteId,
         audit: &AuditRow,
     ) -> Result<bool> {
-        const SQL: &str = "DELETE FROM api_routes \
-             WHERE organization_id = $1 AND api_id = $2 AND id = $3";
         Ok(with_transaction!(self, tx => {
-            let done = sqlx::query(SQL)
-                .bind(organization_id.0)
-                .bind(api_id.0)
-                .bind(id.0)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                > 0;
+            let done = delete_route!(tx, organization_id, api_id, id);
             if done {
                 insert_audit!(audit, &mut *tx);
                 bump_version!(&mut *tx);

@@ -15,7 +15,7 @@ use crate::pool::{Store, with_pool, with_transaction};
 use crate::rows::{AuditRow, from_row};
 
 /// How many states of a policy are kept.
-const REVISIONS: i32 = 200;
+pub(crate) const REVISIONS: i32 = 200;
 
 /// A policy as it is stored. Level and kind are text: what a later version wrote must not keep
 /// this one from reading the rest.
@@ -99,7 +99,7 @@ from_row! {
 
 /// Binds in this order: organization, level, target, kind, API, version, route, key, document,
 /// expected version, time, who. A key that is revoked is no target.
-const SET: &str = "INSERT INTO policies (level, target_id, kind, organization_id, api_id, \
+pub(crate) const SET: &str = "INSERT INTO policies (level, target_id, kind, organization_id, api_id, \
          version_id, route_id, key_id, version, document, updated_at, updated_by) \
      SELECT $2, $3, $4, o.id, coalesce(a.id, v.api_id, r.api_id), v.id, r.id, k.id, 1, $9, $11, $12 \
      FROM organizations o \
@@ -117,10 +117,10 @@ const SET: &str = "INSERT INTO policies (level, target_id, kind, organization_id
          updated_at = excluded.updated_at, updated_by = excluded.updated_by \
      WHERE $10 IS NULL OR policies.version = $10 \
      RETURNING version";
-const KEEP: &str = "INSERT INTO policy_revisions \
+pub(crate) const KEEP: &str = "INSERT INTO policy_revisions \
          (level, target_id, kind, version, document, changed_at, changed_by) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)";
-const FORGET: &str = "DELETE FROM policy_revisions \
+pub(crate) const FORGET: &str = "DELETE FROM policy_revisions \
      WHERE level = $1 AND target_id = $2 AND kind = $3 AND version <= $4";
 
 /// Makes one change with a transaction's connection; the value is the new version, `None` when
@@ -171,8 +171,10 @@ macro_rules! set_policy {
     }};
 }
 
+pub(crate) use set_policy;
+
 /// The ids of API, version, route and key, one of them at most.
-fn targets(scope: PolicyScope) -> [Option<Uuid>; 4] {
+pub(crate) fn targets(scope: PolicyScope) -> [Option<Uuid>; 4] {
     match scope {
         PolicyScope::Organization => [None; 4],
         PolicyScope::Api(id) => [Some(id.0), None, None, None],

@@ -67,6 +67,103 @@ from_row! {
     };
 }
 
+pub(crate) const VERSION_INSERT: &str = "INSERT INTO api_versions (id, api_id, name, base_url, deprecated_at, \
+         sunset_at, refuse_after_sunset, link, created_at) \
+     SELECT $3, a.id, $4, $5, $6, $7, $8, $9, $10 FROM apis a \
+     WHERE a.organization_id = $1 AND a.id = $2 \
+          AND (SELECT count(*) FROM api_versions v WHERE v.api_id = a.id) <= $11";
+
+/// In any transaction; whether a row was touched.
+macro_rules! insert_version {
+    ($tx:expr, $organization_id:expr, $version:expr, $most:expr) => {{
+        let (organization_id, version, most) = ($organization_id, $version, $most);
+        sqlx::query($crate::versions::VERSION_INSERT)
+            .bind(organization_id.0)
+            .bind(version.api_id.0)
+            .bind(version.id.0)
+            .bind(&version.name)
+            .bind(&version.base_url)
+            .bind(version.deprecated_at)
+            .bind(version.sunset_at)
+            .bind(version.refuse_after_sunset)
+            .bind(&version.link)
+            .bind(version.created_at)
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            > 0
+    }};
+}
+pub(crate) use insert_version;
+
+pub(crate) const VERSION_UPDATE: &str = "UPDATE api_versions SET name = $4, base_url = $5, deprecated_at = $6, \
+         sunset_at = $7, refuse_after_sunset = $8, link = $9 \
+     WHERE id = $3 AND api_id = $2 \
+          AND EXISTS (SELECT 1 FROM apis a WHERE a.id = $2 AND a.organization_id = $1)";
+
+/// In any transaction; whether a row was touched.
+macro_rules! update_version {
+    ($tx:expr, $organization_id:expr, $version:expr) => {{
+        let (organization_id, version) = ($organization_id, $version);
+        sqlx::query($crate::versions::VERSION_UPDATE)
+            .bind(organization_id.0)
+            .bind(version.api_id.0)
+            .bind(version.id.0)
+            .bind(&version.name)
+            .bind(&version.base_url)
+            .bind(version.deprecated_at)
+            .bind(version.sunset_at)
+            .bind(version.refuse_after_sunset)
+            .bind(&version.link)
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            > 0
+    }};
+}
+pub(crate) use update_version;
+
+pub(crate) const VERSION_DELETE: &str = "DELETE FROM api_versions WHERE id = $3 AND api_id = $2 AND name <> $4 \
+     AND EXISTS (SELECT 1 FROM apis a WHERE a.id = $2 AND a.organization_id = $1)";
+
+/// In any transaction; whether a row was touched.
+macro_rules! delete_version {
+    ($tx:expr, $organization_id:expr, $api_id:expr, $id:expr) => {{
+        let (organization_id, api_id, id) = ($organization_id, $api_id, $id);
+        sqlx::query($crate::versions::VERSION_DELETE)
+            .bind(organization_id.0)
+            .bind(api_id.0)
+            .bind(id.0)
+            .bind(DEFAULT_VERSION)
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            > 0
+    }};
+}
+pub(crate) use delete_version;
+
+pub(crate) const VERSIONING_PUT: &str = "INSERT INTO api_versioning (api_id, document) \
+     SELECT a.id, $3 FROM apis a WHERE a.organization_id = $1 AND a.id = $2 \
+     ON CONFLICT (api_id) DO UPDATE SET document = excluded.document";
+
+/// In any transaction; whether a row was touched.
+macro_rules! put_versioning {
+    ($tx:expr, $organization_id:expr, $api_id:expr, $document:expr) => {{
+        let (organization_id, api_id, document) = ($organization_id, $api_id, $document);
+        sqlx::query($crate::versions::VERSIONING_PUT)
+            .bind(organization_id.0)
+            .bind(api_id.0)
+            .bind(Json(document))
+            .execute(&mut *$tx)
+            .await?
+            .rows_affected()
+            > 0
+    }};
+}
+pub(crate) use put_versioning;
+
 impl Store {
     /// The API's versions, `default` among them, oldest first.
     ///
@@ -98,28 +195,8 @@ impl Store {
         most: usize,
         audit: &AuditRow,
     ) -> Result<bool> {
-        const SQL: &str = "INSERT INTO api_versions (id, api_id, name, base_url, deprecated_at, \
-                 sunset_at, refuse_after_sunset, link, created_at) \
-             SELECT $3, a.id, $4, $5, $6, $7, $8, $9, $10 FROM apis a \
-             WHERE a.organization_id = $1 AND a.id = $2 \
-                  AND (SELECT count(*) FROM api_versions v WHERE v.api_id = a.id) <= $11";
         Ok(with_transaction!(self, tx => {
-            let done = sqlx::query(SQL)
-                .bind(organization_id.0)
-                .bind(version.api_id.0)
-                .bind(version.id.0)
-                .bind(&version.name)
-                .bind(&version.base_url)
-                .bind(version.deprecated_at)
-                .bind(version.sunset_at)
-                .bind(version.refuse_after_sunset)
-                .bind(&version.link)
-                .bind(version.created_at)
-                .bind(i64::try_from(most).unwrap_or(i64::MAX))
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                > 0;
+            let done = insert_version!(tx, organization_id, version, most);
             if done {
                 insert_audit!(audit, &mut *tx);
                 bump_version!(&mut *tx);
@@ -138,25 +215,8 @@ impl Store {
         version: &VersionRow,
         audit: &AuditRow,
     ) -> Result<bool> {
-        const SQL: &str = "UPDATE api_versions SET name = $4, base_url = $5, deprecated_at = $6, \
-                 sunset_at = $7, refuse_after_sunset = $8, link = $9 \
-             WHERE id = $3 AND api_id = $2 \
-                  AND EXISTS (SELECT 1 FROM apis a WHERE a.id = $2 AND a.organization_id = $1)";
         Ok(with_transaction!(self, tx => {
-            let done = sqlx::query(SQL)
-                .bind(organization_id.0)
-                .bind(version.api_id.0)
-                .bind(version.id.0)
-                .bind(&version.name)
-                .bind(&version.base_url)
-                .bind(version.deprecated_at)
-                .bind(version.sunset_at)
-                .bind(version.refuse_after_sunset)
-                .bind(&version.link)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                > 0;
+            let done = update_version!(tx, organization_id, version);
             if done {
                 insert_audit!(audit, &mut *tx);
                 bump_version!(&mut *tx);
@@ -176,18 +236,8 @@ impl Store {
         id: VersionId,
         audit: &AuditRow,
     ) -> Result<bool> {
-        const SQL: &str = "DELETE FROM api_versions WHERE id = $3 AND api_id = $2 AND name <> $4 \
-             AND EXISTS (SELECT 1 FROM apis a WHERE a.id = $2 AND a.organization_id = $1)";
         Ok(with_transaction!(self, tx => {
-            let done = sqlx::query(SQL)
-                .bind(organization_id.0)
-                .bind(api_id.0)
-                .bind(id.0)
-                .bind(DEFAULT_VERSION)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                > 0;
+            let done = delete_version!(tx, organization_id, api_id, id);
             if done {
                 insert_audit!(audit, &mut *tx);
                 bump_version!(&mut *tx);
@@ -226,18 +276,8 @@ impl Store {
         document: &Versioning,
         audit: &AuditRow,
     ) -> Result<bool> {
-        const SQL: &str = "INSERT INTO api_versioning (api_id, document) \
-             SELECT a.id, $3 FROM apis a WHERE a.organization_id = $1 AND a.id = $2 \
-             ON CONFLICT (api_id) DO UPDATE SET document = excluded.document";
         Ok(with_transaction!(self, tx => {
-            let done = sqlx::query(SQL)
-                .bind(organization_id.0)
-                .bind(api_id.0)
-                .bind(Json(document))
-                .execute(&mut *tx)
-                .await?
-                .rows_affected()
-                > 0;
+            let done = put_versioning!(tx, organization_id, api_id, document);
             if done {
                 insert_audit!(audit, &mut *tx);
                 bump_version!(&mut *tx);

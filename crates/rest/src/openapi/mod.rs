@@ -26,7 +26,7 @@ const DESCRIPTION: &str = "The REST API of APIverse, a self-hosted API platform.
     Authenticate with `Authorization: Bearer` and an access token from `POST /auth/login`, or the \
     operator's `UNIFIED_API_KEY`; browsers may use the console's session cookie.";
 
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     (
         "accounts",
         "Registering, signing in, the own account and its sessions",
@@ -44,6 +44,10 @@ const TAGS: [(&str, &str); 11] = [
     (
         "policies",
         "What happens to calls beside forwarding: caching, transforms, targets and more",
+    ),
+    (
+        "configuration",
+        "The whole configuration as one document, for git and for copying",
     ),
     ("usage", "What went through the gateway"),
     ("audit", "Who changed what"),

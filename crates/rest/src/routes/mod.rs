@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod apis;
 pub mod audit;
+pub mod configuration;
 pub mod documents;
 pub mod explain;
 pub mod health;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod app;
+mod configuration;
 mod hostile;
 mod http;
 mod limits;

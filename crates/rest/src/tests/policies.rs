@@ -38,7 +38,7 @@ async fn a_policy_is_set_shown_and_rolled_back() {
 
     let made = put(&app, &token, &path, &json!({})).await;
     assert_eq!((made.status, made.header("etag")), (201, "\"1\""));
-    assert_eq!(made.at("/document"), json!({ "enabled": true }));
+    assert_eq!(made.at("/document/enabled"), json!(true));
     assert_eq!(made.text_at("/updated_by"), "a@example.com");
     let same = put(&app, &token, &path, &json!({})).await;
     assert_eq!((same.status, same.header("etag")), (200, "\"1\""));
@@ -53,7 +53,7 @@ async fn a_policy_is_set_shown_and_rolled_back() {
     gone.is_problem(404, "policy_not_found");
     let history = get(&app, &token, &format!("{path}/history?limit=2")).await;
     assert_eq!(history.at("/data/0/document"), Value::Null);
-    assert_eq!(history.at("/data/1/document"), json!({ "enabled": false }));
+    assert_eq!(history.at("/data/1/document/enabled"), json!(false));
     let cursor = history.text_at("/next_cursor");
     let rest = get(&app, &token, &format!("{path}/history?cursor={cursor}")).await;
     assert_eq!(rest.at("/data/0/version"), json!(1));
@@ -66,7 +66,7 @@ async fn a_policy_is_set_shown_and_rolled_back() {
     let rolled = send(&app, &token, Method::POST, &roll, &back(2)).await;
     assert_eq!((rolled.status, rolled.at("/version")), (200, json!(4)));
     let shown = get(&app, &token, &path).await;
-    assert_eq!(shown.at("/document"), json!({ "enabled": false }));
+    assert_eq!(shown.at("/document/enabled"), json!(false));
 
     let audit = get(&app, &token, "/audit").await;
     assert_eq!(audit.text_at("/data/0/action"), "policy.rolled_back");

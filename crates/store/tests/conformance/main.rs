@@ -4,6 +4,7 @@
 
 mod accounts;
 mod apis;
+mod configuration;
 mod database;
 mod explanations;
 mod keys;
@@ -49,6 +50,7 @@ conformance![
     apis::update_and_delete_stay_inside_the_organization,
     apis::search_takes_wildcards_literally,
     apis::changes_move_the_fingerprint,
+    configuration::all_of_it_or_nothing,
     explanations::explanations_are_kept_for_a_while,
     keys::keys_insert_get_list,
     keys::update_and_revoke,
