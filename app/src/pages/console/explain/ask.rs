@@ -68,11 +68,6 @@ pub fn ask() -> AnyView {
     let map = use_query_map();
     let asked = Memo::new(move |_| map.with(Asked::read));
     let choices = load_with(|| Some(ChoicesFn {}));
-    let answer = load_with(move || {
-        let input = asked.with(Asked::request)?;
-        let input = Private(input);
-        Some(AskFn { input })
-    });
     view! {
         <div class="page">
             {page_head("Explain", ().into_any())}
@@ -83,6 +78,12 @@ pub fn ask() -> AnyView {
                 if asked.with(|asked| asked.api.is_empty()) {
                     ().into_any()
                 } else {
+                    // Made only when something is asked: without a question there is no answer, which is no error.
+                    let answer = load_with(move || {
+                        let input = asked.with(Asked::request)?;
+                        let input = Private(input);
+                        Some(AskFn { input })
+                    });
                     load(answer, skeleton::table, timeline)
                 }
             })}
