@@ -187,7 +187,7 @@ fn phase_row(phase: PhaseTrace, whole: u64) -> AnyView {
     let (ended, bar) = match phase.outcome {
         PhaseOutcome::Passed => (pill("pill pill-ok", "passed"), "fill-accent"),
         PhaseOutcome::Refused => (pill("pill pill-bad", "refused"), "fill-bad"),
-        PhaseOutcome::Skipped => (pill("pill", "not reached"), "fill-none"),
+        PhaseOutcome::Skipped => (pill("pill", "skipped"), "fill-none"),
     };
     let is_skipped = phase.outcome == PhaseOutcome::Skipped;
     let took = if is_skipped {
