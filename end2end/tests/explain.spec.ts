@@ -19,6 +19,9 @@ test("a refused call says which limit was used up, and what to do", async ({ con
     })
     .toBe(429);
   await expect.poll(async () => (await page.request.get(`${url()}/api/v1/explain/${refused}`)).status()).toBe(200);
+  await expect
+    .poll(async () => (await page.request.get(`${url()}/api/v1/usage/calls?api_id=${api.id}`)).text())
+    .toContain(refused);
 
   await page.goto(`/console/apis/${api.id}`);
   await hydrated(page);
