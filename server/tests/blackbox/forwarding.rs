@@ -37,7 +37,6 @@ async fn paths_and_queries_are_kept_byte_for_byte(engine: Engine) {
         "/~user/!$&'()*+,;=:@",
         "/x?q={}|^`",
         "/a/./b/../c",
-        "/x?a=1#",
         "/%00",
         "/api_key=x",
     ] {
@@ -51,8 +50,7 @@ async fn paths_and_queries_are_kept_byte_for_byte(engine: Engine) {
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.starts_with("HTTP/1.1 200"), "{target}: {answer}");
         let got = upstream.last().uri;
-        let expected = target.split('#').next().expect("a part");
-        assert_eq!(got.to_string(), expected, "{target}");
+        assert_eq!(got.to_string(), target, "{target}");
     }
     client
         .send(client.proxy("GET", "/echo", &key))

@@ -310,8 +310,9 @@ impl Loader {
                         absent.forget(&secret.prefix);
                     }
                 }
-                next.put_key(record);
+                // Before, so that what goes is never the key that a call waits for.
                 next.shed_keys(self.config.keys_in_memory);
+                next.put_key(record);
             }
             Err(error) => {
                 tracing::warn!(key_id = %id, %error, "an api key cannot be used");
