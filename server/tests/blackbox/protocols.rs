@@ -1,6 +1,5 @@
 //! What is not a request and an answer: gRPC, Server-Sent Events, WebSockets.
 
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use apiverse_testkit::{Engine, Raw, eventually, free_port};
@@ -23,9 +22,8 @@ impl Drop for Peer {
 /// A Python with `grpcio`; `make test` installs and names it.
 fn grpc_peer() -> Command {
     let python = std::env::var("TEST_HTTPBIN").expect("TEST_HTTPBIN names a Python");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/blackbox/grpc_peer.py");
     let mut command = Command::new(python);
-    command.arg(script);
+    command.arg("tests/blackbox/grpc_peer.py");
     command
 }
 
