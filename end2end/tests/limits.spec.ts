@@ -9,7 +9,7 @@ test("an API's limits are added, changed and removed", async ({ console: page })
   await hydrated(page);
 
   await limits.getByRole("link", { name: "Add limit" }).click();
-  await limits.getByLabel("Name").fill("burst");
+  await limits.getByLabel("Name", { exact: true }).fill("burst");
   await limits.getByLabel("Calls", { exact: true }).fill("10");
   await limits.getByLabel("In", { exact: true }).fill("1");
   await limits.getByLabel("Unit").selectOption("seconds");
@@ -23,20 +23,20 @@ test("an API's limits are added, changed and removed", async ({ console: page })
   await expect(limits.getByRole("button", { name: "Save limit" })).toHaveCount(0);
 
   await row.getByRole("link", { name: "Edit" }).click();
-  await expect(limits.getByLabel("Name")).toHaveValue("burst");
+  await expect(limits.getByLabel("Name", { exact: true })).toHaveValue("burst");
   await limits.getByLabel("Calls", { exact: true }).fill("12");
   await limits.getByRole("button", { name: "Save limit" }).click();
   await expect(row).toContainText("12 calls a second");
 
   // What is wrong is told at its field, and what was typed stays.
   await limits.getByRole("link", { name: "Add limit" }).click();
-  await limits.getByLabel("Name").fill("burst");
+  await limits.getByLabel("Name", { exact: true }).fill("burst");
   await limits.getByLabel("Calls", { exact: true }).fill("many");
   await limits.getByRole("button", { name: "Save limit" }).click();
   await expect(limits.getByLabel("Calls", { exact: true })).toHaveAttribute("aria-invalid", "true");
   await limits.getByLabel("Calls", { exact: true }).fill("5");
   await limits.getByRole("button", { name: "Save limit" }).click();
-  await expect(limits.getByLabel("Name")).toHaveAttribute("aria-invalid", "true");
+  await expect(limits.getByLabel("Name", { exact: true })).toHaveAttribute("aria-invalid", "true");
   await limits.getByText("Concurrency", { exact: true }).click();
   await limits.getByRole("button", { name: "Save limit" }).click();
   await expect(limits.getByRole("row").filter({ hasText: "concurrency" })).toContainText("5 calls at the same time");
@@ -58,14 +58,14 @@ test("a limit says where it comes from and what it replaces", async ({ console: 
   const own = page.getByRole("region", { name: "Limits" });
   await own.getByRole("link", { name: "Add limit" }).click();
   await own.getByText("Quota", { exact: true }).click();
-  await own.getByLabel("Name").fill(name);
+  await own.getByLabel("Name", { exact: true }).fill(name);
   await own.getByLabel("Calls", { exact: true }).fill("1,000,000");
   await own.getByLabel("In a calendar").selectOption("Day");
   await own.getByRole("button", { name: "Save limit" }).click();
   await expect(own.getByRole("row").filter({ hasText: name })).toContainText("1,000,000 calls a calendar day");
 
   const put = await page.request.put(`${url()}/api/v1/api-keys/${owner.key.id}/limits`, {
-    data: { quotas: [{ name, limit: 5000, period: "day" }] },
+    data: { quotas: [{ name, limit: 5000, period: "day", replaces_organization: true }] },
     headers: { origin: url() },
   });
   expect(put.status(), await put.text()).toBe(200);

@@ -22,7 +22,7 @@ test("a route is added, limited, changed and deleted", async ({ console: page, w
 
   const limits = page.getByRole("region", { name: "Limits" });
   await limits.getByRole("link", { name: "Add limit" }).click();
-  await limits.getByLabel("Name").fill("burst");
+  await limits.getByLabel("Name", { exact: true }).fill("burst");
   await limits.getByLabel("Calls", { exact: true }).fill("7");
   await limits.getByLabel("In", { exact: true }).fill("1");
   await limits.getByLabel("Unit").selectOption("seconds");
