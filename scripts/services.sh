@@ -95,6 +95,7 @@ export TEST_REDIS_URL="redis://127.0.0.1:$port"
 
 export TEST_HTTPBIN="$APIVERSE_CACHE/python/bin/python"
 export TEST_JSON_SERVER="$ROOT/node_modules/.bin/json-server"
+export TEST_CACHE_SUITE="$ROOT/node_modules/http-cache-tests"
 
 # In the background, because a shell heeds signals only between commands in the foreground.
 cd "$ROOT"

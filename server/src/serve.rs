@@ -208,6 +208,7 @@ fn gateway_config(settings: &Settings, sample_upstream: Option<SocketAddr>) -> G
         max_calls_of_thread: gateway.max_calls.div_ceil(workers(settings)),
         keys_in_memory: gateway.keys_in_memory,
         legacy_limit_headers: gateway.rate_limit_legacy_headers,
+        cache_bytes: gateway.cache_bytes,
         usage: UsageConfig {
             journal: JournalOptions {
                 max_bytes: settings.usage.journal_max_bytes,

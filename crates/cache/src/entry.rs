@@ -176,7 +176,8 @@ impl Entry {
     #[must_use]
     pub fn may_stand_in(&self, asked: &RequestDirectives, now_ms: i64) -> bool {
         let freshness = &self.freshness;
-        if freshness.no_cache {
+        // A failure does not make up for another.
+        if freshness.no_cache || self.status >= 500 {
             return false;
         }
         let asked_ms = match asked.stale_if_error {
@@ -325,6 +326,9 @@ mod tests {
         assert!(entry.may_stand_in(&asked(""), CAME + 60_000));
         assert!(!entry.may_stand_in(&asked(""), CAME + 70_000));
         assert!(entry.may_stand_in(&asked("stale-if-error=99"), CAME + 70_000));
+        let mut failure = entry.clone();
+        failure.status = 503;
+        assert!(!failure.may_stand_in(&asked(""), CAME + 60_000));
         let entry = Entry::for_tests(&[("cache-control", "no-cache"), ("etag", "\"a\"")], b"x");
         assert_eq!(entry.assess(&asked(""), CAME), Use::Validate);
         assert!(!entry.may_stand_in(&asked(""), CAME));

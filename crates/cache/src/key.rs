@@ -42,6 +42,12 @@ impl Visitor {
         }
     }
 
+    /// Whether the caller is in an audience.
+    #[must_use]
+    pub fn is_in(&self, audience: &Audience, rules: &Rules) -> bool {
+        self.audiences(rules).contains(&Some(*audience))
+    }
+
     /// The narrowest audience that the caller is in, which is where its answer goes unless the
     /// answer may be shared.
     #[must_use]
@@ -94,13 +100,13 @@ pub struct KeyWriter {
 }
 
 impl KeyWriter {
-    /// Begins with what all audiences share. `space` is unlike that of every other API, and
-    /// changes with whatever makes older answers worthless; `origin` is the scheme and host the
+    /// Begins with what all audiences share. `space`, whose parts have fixed lengths, is unlike
+    /// that of every other API, and changes with whatever makes older answers worthless; `origin` is the scheme and host the
     /// caller asked for, which the upstream is told and may answer by; `path` and `query` are as
     /// the upstream gets them.
     pub fn begin(
         &mut self,
-        space: &[u8; 16],
+        space: &[&[u8]],
         origin: (&str, &[u8]),
         path: &str,
         query: Option<&str>,
@@ -111,7 +117,9 @@ impl KeyWriter {
         bytes.clear();
         bytes.extend_from_slice(&[0; AUDIENCE_LEN]);
         self.common = bytes.len();
-        bytes.extend_from_slice(space);
+        for part in space {
+            bytes.extend_from_slice(part);
+        }
         bytes.extend_from_slice(origin.0.as_bytes());
         bytes.push(b'\n');
         bytes.extend(origin.1.iter().map(u8::to_ascii_lowercase));
@@ -205,7 +213,7 @@ mod tests {
                 }
                 let mut writer = KeyWriter::default();
                 let origin = (parts.0.as_str(), parts.1.as_bytes());
-                writer.begin(&[1; 16], origin, &parts.2, parts.3.as_deref(), &fields, &rules);
+                writer.begin(&[&[1; 16]], origin, &parts.2, parts.3.as_deref(), &fields, &rules);
                 writer.key(&Audience { key: Some(parts.5), cookies: None }).to_vec()
             };
             prop_assert_eq!(write(&one) == write(&other), one == other);

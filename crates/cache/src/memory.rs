@@ -12,7 +12,7 @@ use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use crate::entry::{Asked, Entry};
 use crate::key::KeyWriter;
-use crate::purge::{Purge, Purges, What};
+use crate::purge::{Purge, Purges};
 use crate::rules::Rules;
 
 /// Answers kept of one key; more push out the oldest.
@@ -38,8 +38,8 @@ pub enum Stored {
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     pub entry: Option<Arc<Entry>>,
-    /// There are answers at the address, selected by other requests.
-    pub has_variants: bool,
+    /// One of the answers at the address, perhaps selected by other requests.
+    pub sample: Option<Arc<Entry>>,
 }
 
 #[derive(Clone, Copy)]
@@ -130,7 +130,9 @@ impl Memory {
                 if self.purges.is_void(entry) {
                     continue;
                 }
-                found.has_variants = true;
+                if found.sample.is_none() {
+                    found.sample = Some(Arc::clone(entry));
+                }
                 if !entry.is_for(asked) {
                     continue;
                 }
@@ -161,7 +163,7 @@ impl Memory {
         let key = keys.key(&entry.audience);
         let writer = self.hasher.hash_one(key) as usize % WRITERS;
         let _turn = self.writers[writer].lock();
-        if self.purges.is_late(&entry) {
+        if self.purges.is_void(&entry) {
             return Stored::Purged;
         }
         let entry = Arc::new(entry);
@@ -200,8 +202,7 @@ impl Memory {
         }
     }
 
-    /// Voids what a purge covers, at once and without looking through what is stored; not for
-    /// prefixes.
+    /// Voids what a purge covers, at once and without looking through what is stored.
     pub fn mark(&self, purge: &Purge) {
         self.purges.mark(purge);
     }
@@ -235,14 +236,14 @@ impl Memory {
     }
 
     /// Forgets all.
-    pub fn clear(&self, apis: impl IntoIterator<Item = u128>) {
-        for api in apis {
-            self.purges.mark(&Purge {
-                api,
-                what: What::All,
-            });
-        }
+    pub fn clear(&self) {
+        self.purges.mark_all();
         self.cache.clear();
+    }
+
+    /// Does what another node's purge covers; see [`Purge::sign`].
+    pub fn purge_by_sign(&self, sign: u64) {
+        self.purges.mark_sign(sign);
     }
 
     #[must_use]
@@ -299,6 +300,7 @@ mod tests {
     use crate::directives::RequestDirectives;
     use crate::freshness::Times;
     use crate::key::Visitor;
+    use crate::purge::What;
     use crate::storable::{Answered, Candidate};
 
     const NOW: i64 = 1_700_000_000_000;
@@ -352,7 +354,14 @@ mod tests {
                 Some((path, query)) => (path, Some(query)),
                 None => (path, None),
             };
-            keys.begin(&[1; 16], ("http", b"h"), path, query, fields, &self.rules);
+            keys.begin(
+                &[&[1; 16]],
+                ("http", b"h"),
+                path,
+                query,
+                fields,
+                &self.rules,
+            );
             keys
         }
 
@@ -501,6 +510,10 @@ mod tests {
             (What::Address("/a/x?q=1".into()), 4, (0, true, true)),
             (What::Address("/a/x".into()), 0, (4, true, true)),
             (What::Prefix("/a".into()), 5, (0, false, true)),
+            (What::Prefix("/a/".into()), 5, (0, false, true)),
+            (What::Prefix("/".into()), 6, (0, false, false)),
+            (What::Prefix("/a/x".into()), 4, (0, true, true)),
+            (What::Prefix("/a/xy".into()), 0, (4, true, true)),
             (What::Tag("blue".into()), 4, (0, true, true)),
             (What::Tag("green".into()), 0, (4, true, true)),
         ] {
@@ -538,6 +551,45 @@ mod tests {
             );
             assert_eq!(world.get("/x", (1, &[])).as_deref(), Some("new"));
         }
+    }
+
+    #[test]
+    fn a_sign_does_on_another_node_what_the_purge_did() {
+        for (what, is_left) in [
+            (What::All, false),
+            (What::Path("/a/x".into()), false),
+            (What::Address("/a/x?q".into()), false),
+            (What::Tag("red".into()), false),
+            (What::Prefix("/a".into()), false),
+            (What::Prefix("/".into()), false),
+            (What::Prefix("/a/x".into()), false),
+            (What::Prefix("/a/x/y".into()), true),
+            (What::Prefix("/b".into()), true),
+            (What::Path("/a".into()), true),
+            (What::Tag("blue".into()), true),
+        ] {
+            let world = World::new();
+            assert!(world.put("/a/x?q", (1, &[]), &[FRESH, ("cache-tag", "red")], 0, "x"));
+            let purge = Purge { api: API, what };
+            world.memory.purge_by_sign(purge.sign());
+            assert_eq!(
+                world.get("/a/x?q", (1, &[])).is_some(),
+                is_left,
+                "{purge:?}"
+            );
+        }
+        let world = World::new();
+        assert!(world.put("/x", (1, &[]), &[FRESH], 0, "x"));
+        world.memory.clear();
+        assert_eq!(world.get("/x", (1, &[])), None);
+        assert!(!world.put("/x", (1, &[]), &[FRESH], 0, "old"));
+        // Deeper than there are marks.
+        let deep = format!("/{}", "a/".repeat(30));
+        let count = world.memory.purges().count();
+        assert!(world.put(&deep, (1, &[]), &[FRESH], count, "x"));
+        let what = What::Prefix(format!("/{}", "a/".repeat(20)));
+        world.memory.purge_by_sign(Purge { api: API, what }.sign());
+        assert_eq!(world.get(&deep, (1, &[])), None);
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Candidate<'_> {
         let is_fresh = freshness.left_ms(times.came_ms) > 0 && !freshness.no_cache;
         // What only a failure of the upstream could make use of is no reason to store.
         let is_of_use = is_fresh || can_be_validated || freshness.while_revalidate_ms > 0;
-        let says_anything = freshness.lifetime_ms > 0 || can_be_validated;
+        let says_anything = freshness.lifetime_ms > 0 || freshness.is_explicit || can_be_validated;
         if !is_of_use || !says_anything {
             return Err(NotStored::Useless);
         }
@@ -266,6 +266,7 @@ mod tests {
         assert_eq!(judge("max-age=5, private=\"a\""), OWN);
         assert_eq!(judge("max-age=5, no-store"), Err(NotStored::NoStore));
         assert_eq!(judge("max-age=0"), Err(NotStored::Useless));
+        assert_eq!(judge("max-age=0, stale-while-revalidate=5"), OWN);
         assert_eq!(case.judge(&[]), Err(NotStored::Useless));
         assert_eq!(case.judge(&[("etag", "\"a\"")]), OWN);
         let rules = Rules {

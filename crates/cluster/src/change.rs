@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Something changed in the database. Whoever keeps a copy of it reads it again.
 ///
 /// It travels as a line of text, in JSON as a string: `api:{id}`, `key:{id}`,
-/// `organization:{id}`, `resync`.
+/// `organization:{id}`, `purge:{number}`, `resync`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// An API was created, changed or deleted.
@@ -18,13 +18,15 @@ pub enum Change {
     Key(KeyId),
     /// An organization, or anything of it that has no change of its own.
     Organization(OrganizationId),
+    /// Stored answers are to be forgotten; which, the gateway's cache knows by this number.
+    Purge(u64),
     /// Changes may have been missed: read everything again.
     Resync,
 }
 
 /// The text is not that of a [`Change`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a change: expected api:, key: or organization: and an id, or resync")]
+#[error("not a change: expected api:, key:, organization: or purge: and an id, or resync")]
 pub struct ParseChangeError;
 
 impl fmt::Display for Change {
@@ -33,6 +35,7 @@ impl fmt::Display for Change {
             Self::Api(id) => write!(f, "api:{id}"),
             Self::Key(id) => write!(f, "key:{id}"),
             Self::Organization(id) => write!(f, "organization:{id}"),
+            Self::Purge(sign) => write!(f, "purge:{sign}"),
             Self::Resync => f.write_str("resync"),
         }
     }
@@ -50,6 +53,7 @@ impl FromStr for Change {
             "api" => id.parse().map(Self::Api),
             "key" => id.parse().map(Self::Key),
             "organization" => id.parse().map(Self::Organization),
+            "purge" => return id.parse().map(Self::Purge).map_err(|_| ParseChangeError),
             _ => return Err(ParseChangeError),
         };
         change.map_err(|_| ParseChangeError)
@@ -88,6 +92,10 @@ mod tests {
                 Change::Organization(OrganizationId(id)),
                 format!("organization:{text}"),
             ),
+            (
+                Change::Purge(u64::MAX),
+                "purge:18446744073709551615".to_owned(),
+            ),
             (Change::Resync, "resync".to_owned()),
         ] {
             assert_eq!(change.to_string(), line);
@@ -110,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_never_panics(text in "(api|key|organization)?:?\\PC*") {
+        fn parsing_never_panics(text in "(api|key|organization|purge)?:?\\PC*") {
             if let Ok(change) = text.parse::<Change>() {
                 prop_assert_eq!(change.to_string().parse(), Ok(change));
             }

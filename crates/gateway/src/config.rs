@@ -56,6 +56,8 @@ pub struct GatewayConfig {
     /// Callers, by key or address, whose limits are counted one by one; when more are busy at
     /// once, those that come last share counters. About 0.2 KiB each.
     pub tracked_callers: usize,
+    /// Memory for stored answers in bytes.
+    pub cache_bytes: u64,
     /// What becomes of usage events.
     pub usage: UsageConfig,
     /// Calls under way at once on one thread; more are refused with 503, those with test keys from
@@ -130,6 +132,7 @@ impl Default for GatewayConfig {
             leases: None,
             legacy_limit_headers: false,
             tracked_callers: 100_000,
+            cache_bytes: 256 << 20,
             usage: UsageConfig::default(),
             max_calls_of_thread: 8192,
             explanations_kept: Duration::from_secs(72 * 3600),

@@ -4,6 +4,7 @@
 mod activity;
 mod body;
 mod buffers;
+mod cache;
 mod call;
 mod check;
 mod config;
@@ -37,6 +38,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 pub use apiverse_journal::{OpenError as JournalError, Options as JournalOptions};
+pub use cache::PurgeWhat;
 pub use check::{CheckError, CheckOutcome, CheckedCall, CheckedKey, CheckedLimits};
 pub use config::{GatewayConfig, UpstreamTls, UsageConfig};
 pub use snapshot::LoadError;
@@ -53,6 +55,7 @@ pub struct Gateway {
     pub(crate) tokens: Arc<TokenCache>,
     pub(crate) loader: Loader,
     pub(crate) limiter: Limiter,
+    pub(crate) caches: cache::Caches,
     /// For the counts that quotas begin with.
     pub(crate) store: Store,
     pub(crate) usage: usage::Sink,
@@ -114,6 +117,7 @@ impl Gateway {
                 config.legacy_limit_headers,
                 config.tracked_callers,
             ),
+            caches: cache::Caches::new(config.cache_bytes),
             store,
             usage,
             explained,
@@ -141,6 +145,13 @@ impl Gateway {
     /// Takes over one change: when this returns, the next call sees it. A change that cannot be
     /// read is made up for when the database is back.
     pub async fn apply(&self, change: Change) {
+        match change {
+            // It changes nothing of the configuration.
+            Change::Purge(sign) => return self.caches.memory.purge_by_sign(sign),
+            // A purge may have been missed too.
+            Change::Resync => self.caches.memory.clear(),
+            Change::Api(_) | Change::Key(_) | Change::Organization(_) => {}
+        }
         self.loader.apply(change).await;
     }
 
@@ -175,6 +186,7 @@ impl Gateway {
             let now = self.limiter.moment(Instant::now(), call::unix_micros());
             self.limiter.sweep(now);
             self.meters.limit_callers.set(self.limiter.tracked() as f64);
+            self.caches.measure();
         }
     }
 }

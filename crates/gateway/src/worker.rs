@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use apiverse_cache::KeyWriter;
 use http::HeaderValue;
 
 use crate::Gateway;
@@ -32,6 +33,7 @@ pub(crate) struct Worker {
     pub(crate) buffers: Buffers,
     date: RefCell<Date>,
     pub(crate) explain_budget: Budget,
+    pub(crate) cache_keys: RefCell<KeyWriter>,
     pub(crate) guesses: RefCell<Guesses>,
     /// The edge is about to end: what has no end of its own is ended.
     pub(crate) is_closing: Cell<bool>,
@@ -77,6 +79,7 @@ impl Worker {
             date: RefCell::default(),
             limits: ReadySets::default(),
             explain_budget: Budget::default(),
+            cache_keys: RefCell::default(),
             guesses: RefCell::default(),
             is_closing: Cell::new(false),
             under_way: Cell::new(0),

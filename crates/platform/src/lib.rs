@@ -17,6 +17,7 @@ mod passwords;
 mod permissions;
 mod platform;
 mod policies;
+mod purges;
 mod routes;
 mod session_store;
 mod sessions;
@@ -52,6 +53,7 @@ pub use policies::{
     Condition, EffectivePoliciesError, PoliciesListError, PolicyHistoryError, PolicyPlace,
     PolicyReadError, PolicyWriteError,
 };
+pub use purges::CachePurgeError;
 pub use routes::{
     RouteCreateError, RouteDeleteError, RouteGetError, RouteListError, RouteUpdateError,
 };

@@ -315,6 +315,12 @@ pub static SETTINGS: &[Known] = &[
         "API keys held in memory, about 0.6 KiB each; further ones are read when they are used",
     ),
     public(
+        "APIVERSE_CACHE_BYTES",
+        "gateway.cache_bytes",
+        Preset::Value("256MiB"),
+        "Memory of the response cache, 1 MiB to 1 TiB",
+    ),
+    public(
         "RATE_LIMIT_LEGACY_HEADERS",
         "gateway.rate_limit_legacy_headers",
         Preset::Value("false"),

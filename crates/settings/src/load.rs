@@ -381,6 +381,11 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
         max_headers: headers as usize,
         max_calls: calls as usize,
         keys_in_memory: keys as usize,
+        cache_bytes: reader.required(
+            "APIVERSE_CACHE_BYTES",
+            256 << 20,
+            parse::bytes((1 << 20)..=(1 << 40)),
+        ),
         rate_limit_legacy_headers: reader.required(
             "RATE_LIMIT_LEGACY_HEADERS",
             false,

@@ -228,6 +228,8 @@ pub struct GatewaySettings {
     pub max_calls: usize,
     /// API keys held in memory; further ones are read when they are used.
     pub keys_in_memory: usize,
+    /// Memory of the response cache, bytes.
+    pub cache_bytes: u64,
     /// Answers carry `X-RateLimit-*` beside the standard fields.
     pub rate_limit_legacy_headers: bool,
 }

@@ -109,6 +109,64 @@ pub struct CacheKey {
     pub headers: Vec<String>,
 }
 
+/// Which stored answers of an API are to be forgotten: exactly one of the fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CachePurge {
+    /// All of the API's.
+    #[serde(default)]
+    pub all: bool,
+    /// A path below the API, with every query; with a query, that one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// A path below the API and all below it, segment by segment: `/a` covers `/a/b`, not `/ab`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// What carries this tag in `Surrogate-Key` or `Cache-Tag`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+}
+
+/// What a purge came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CachePurged {
+    /// Answers that the node forgot which was asked; the others are told.
+    pub purged: u64,
+}
+
+impl CachePurge {
+    /// # Errors
+    /// Every field that is not acceptable.
+    pub fn validate(&self) -> Result<(), Vec<FieldError>> {
+        let mut v = Validation::default();
+        let texts = [&self.path, &self.prefix, &self.tag];
+        let count = texts.iter().filter(|text| text.is_some()).count();
+        v.check(
+            count + usize::from(self.all) == 1,
+            "all",
+            "give exactly one of all, path, prefix and tag",
+        );
+        for (field, path) in [("path", &self.path), ("prefix", &self.prefix)] {
+            v.check(
+                path.as_ref()
+                    .is_none_or(|path| path.starts_with('/') && path.len() <= 2048),
+                field,
+                "must begin with `/` and have at most 2048 characters",
+            );
+        }
+        v.check(
+            self.tag
+                .as_ref()
+                .is_none_or(|tag| (1..=256).contains(&tag.len()) && !tag.contains([' ', ','])),
+            "tag",
+            "must have 1 to 256 characters, without blanks and commas",
+        );
+        v.finish()
+    }
+}
+
 impl CacheKey {
     fn is_default(&self) -> bool {
         *self == Self::default()

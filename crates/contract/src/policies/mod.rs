@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{ApiId, FieldError, KeyId, OrganizationId, RouteId, VersionId};
 
-pub use cache::CachePolicy;
+pub use cache::{CachePolicy, CachePurge, CachePurged};
 pub use compression::CompressionPolicy;
 pub use cors::CorsPolicy;
 pub use mock::MockPolicy;

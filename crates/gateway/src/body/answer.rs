@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use apiverse_cache::{Broken, Reader};
 use apiverse_contract::ErrorCode;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -25,6 +26,19 @@ pub(crate) enum GatewayBody {
     Upstream(UpstreamBody),
     /// The same as gRPC-Web.
     Web(WebBody),
+    /// One that is being stored.
+    Followed(FollowedBody),
+}
+
+impl GatewayBody {
+    /// What a reader finds, of a length if that is known.
+    pub(crate) const fn follow(reader: Reader, length: Option<u64>) -> Self {
+        Self::Followed(FollowedBody {
+            reader,
+            left: length,
+            record: None,
+        })
+    }
 }
 
 /// The answer broke off; the connection or stream to the caller is aborted, so that the caller
@@ -35,6 +49,85 @@ pub(crate) enum AnswerError {
     Broken(#[source] hyper::Error),
     #[error("the upstream's answer stopped arriving")]
     Timeout,
+    #[error(transparent)]
+    Lost(#[from] Broken),
+}
+
+/// Reads a body that another task stores. When it ends, well or not, the call is recorded.
+pub(crate) struct FollowedBody {
+    reader: Reader,
+    /// Bytes to come, where that is known.
+    left: Option<u64>,
+    record: Option<Box<CallRecord>>,
+}
+
+impl FollowedBody {
+    /// The call that the body is for.
+    pub(crate) fn attach(&mut self, record: Box<CallRecord>) {
+        self.record = Some(record);
+        if self.left == Some(0) {
+            self.record = None;
+        }
+    }
+
+    fn fail(&mut self, code: ErrorCode) {
+        if let Some(mut record) = self.record.take() {
+            record.error = Some(code);
+        }
+    }
+}
+
+impl Drop for FollowedBody {
+    fn drop(&mut self) {
+        self.fail(ErrorCode::ClientClosedRequest);
+    }
+}
+
+impl Body for FollowedBody {
+    type Data = Bytes;
+    type Error = AnswerError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        if self.left == Some(0) {
+            return Poll::Ready(None);
+        }
+        match self.reader.poll_next(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => {
+                self.record = None;
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(broken))) => {
+                self.fail(ErrorCode::UpstreamUnreachable);
+                Poll::Ready(Some(Err(broken.into())))
+            }
+            Poll::Ready(Some(Ok(part))) => {
+                if let Some(record) = &mut self.record {
+                    record.bytes_out += part.len() as u64;
+                }
+                if let Some(left) = &mut self.left {
+                    *left = left.saturating_sub(part.len() as u64);
+                }
+                if self.left == Some(0) {
+                    // Whoever has the answer finds the call recorded.
+                    self.record = None;
+                }
+                Poll::Ready(Some(Ok(Frame::data(part))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
 }
 
 /// Passes an upstream's body on. When it ends, well or not, the call is recorded, and the
@@ -197,6 +290,7 @@ impl Body for GatewayBody {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Upstream(body) => Pin::new(body).poll_frame(cx),
             Self::Web(body) => Pin::new(body).poll_frame(cx),
+            Self::Followed(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -206,6 +300,7 @@ impl Body for GatewayBody {
             Self::Full(bytes) => bytes.is_none(),
             Self::Upstream(body) => body.is_end_stream(),
             Self::Web(body) => body.is_end_stream(),
+            Self::Followed(body) => body.is_end_stream(),
         }
     }
 
@@ -217,6 +312,7 @@ impl Body for GatewayBody {
             }
             Self::Upstream(body) => body.size_hint(),
             Self::Web(body) => body.size_hint(),
+            Self::Followed(body) => body.size_hint(),
         }
     }
 }

@@ -54,7 +54,6 @@ pub(crate) enum RequestSource {
     /// On its way from the caller.
     Incoming(Incoming),
     /// Read or made by a policy.
-    #[expect(dead_code, reason = "for the first policy that reads a body")]
     Whole(Option<Bytes>),
 }
 

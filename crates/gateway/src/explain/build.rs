@@ -15,6 +15,7 @@ pub(super) enum Phase {
     Identify,
     Authorize,
     Limit,
+    Cache,
     Direct,
     Forward,
     Inbound,
@@ -26,6 +27,7 @@ impl Phase {
             Self::Identify => "identify",
             Self::Authorize => "authorize",
             Self::Limit => "limit",
+            Self::Cache => "cache",
             Self::Direct => "direct",
             Self::Forward => "forward",
             Self::Inbound => "inbound",
@@ -71,6 +73,11 @@ pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
     let ended_by_limit = ended
         .filter(|(phase, _)| *phase == Phase::Limit)
         .map(|_| total_us);
+    let cache = notes.cache.map(|(line, at_us)| {
+        let mut text = String::new();
+        line.write(&mut text);
+        (text, at_us)
+    });
     let steps = [
         Step {
             phase: Phase::Identify,
@@ -89,6 +96,11 @@ pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
                 .limits
                 .as_ref()
                 .map(|set| format!("{} limits", set.entries.len() + set.gates.len())),
+        },
+        Step {
+            phase: Phase::Cache,
+            until_us: cache.as_ref().map(|(_, at_us)| *at_us),
+            detail: cache.map(|(text, _)| text),
         },
         Step {
             phase: Phase::Direct,
@@ -173,11 +185,15 @@ fn aimed_at(record: &CallRecord) -> Option<&Target> {
     }
 }
 
-fn phases(steps: [Step; 6], ended: Option<(Phase, ErrorCode)>, total_us: u32) -> Vec<PhaseTrace> {
+fn phases(steps: [Step; 7], ended: Option<(Phase, ErrorCode)>, total_us: u32) -> Vec<PhaseTrace> {
     let mut at_us = 0;
     let mut is_over = false;
     let mut all = Vec::with_capacity(steps.len());
     for step in steps {
+        if step.phase == Phase::Cache && step.until_us.is_none() {
+            // Most calls have nothing to do with it.
+            continue;
+        }
         let refusal = ended.filter(|(phase, _)| *phase == step.phase);
         let outcome = match refusal {
             _ if is_over => PhaseOutcome::Skipped,

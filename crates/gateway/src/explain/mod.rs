@@ -12,6 +12,7 @@ mod sink;
 
 use std::cell::Cell;
 
+use apiverse_cache::StatusLine;
 use apiverse_contract::ErrorCode;
 use apiverse_limits::Level;
 
@@ -32,6 +33,8 @@ pub(crate) struct Notes {
     pub(crate) admitted_us: Option<u32>,
     /// The limits were asked.
     pub(crate) limited_us: Option<u32>,
+    /// What the cache said, and when; `None`: the call has no cache policy.
+    pub(crate) cache: Option<(StatusLine, u32)>,
     /// The upstream's request is ready.
     pub(crate) prepared_us: Option<u32>,
     /// The upstream's answer has begun.

@@ -25,6 +25,7 @@ use super::policies::{Address, AnswerOf, Applied, Finish, Flow, PolicyRequest, o
 use super::refusal::Refusal;
 use super::trace::request_id;
 use crate::body::{GatewayBody, RequestBody, RequestProgress, RequestSource, UpstreamBody};
+use crate::cache::{self, Caching, Opened, Outcome};
 use crate::call::{CallRecord, unix_micros};
 use crate::grpc;
 use crate::keys::{self, IdentifyError};
@@ -66,11 +67,21 @@ pub(crate) async fn serve(
         .then(|| hyper::upgrade::on(&mut request));
 
     let answered = answer(&mut record, request).await;
+    conclude(record, answered, client_upgrade, has_body).await
+}
+
+/// Makes the caller's answer of what a call has come to.
+pub(crate) async fn conclude(
+    record: Box<CallRecord>,
+    answered: Result<Reply, Refusal>,
+    client_upgrade: Option<OnUpgrade>,
+    has_body: bool,
+) -> Response<GatewayBody> {
     let finish = Finish::new(&record);
     let version = record.version.clone();
     let (of, response) = match answered {
-        Ok(Reply::Upstream(answered)) => {
-            let response = pass_on(record, answered, client_upgrade);
+        Ok(Reply::Upstream(answered, caching)) => {
+            let response = pass_on(record, answered, caching, client_upgrade);
             (AnswerOf::Upstream, response)
         }
         Ok(Reply::Policy(response)) => {
@@ -91,18 +102,19 @@ pub(crate) async fn serve(
     response
 }
 
-enum Reply {
-    Upstream(Answered),
+/// What a call has come to.
+pub(crate) enum Reply {
+    Upstream(Answered, Option<Box<Caching>>),
     /// A policy's answer: no upstream was asked.
     Policy(Response<GatewayBody>),
 }
 
 /// An upstream's answer on its way to the caller.
-struct Answered {
-    response: Response<Incoming>,
-    lease: Lease,
+pub(crate) struct Answered {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) lease: Lease,
     api: Arc<ApiRecord>,
-    deadline: Deadline,
+    pub(crate) deadline: Deadline,
     by_query: bool,
     /// The answer is turned into gRPC-Web.
     web: Option<grpc::Kind>,
@@ -164,9 +176,23 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
         record.notes.limited_us = Some(record.since_us());
     }
     let Identified { api, by_query, .. } = identified;
+    let body = RequestSource::Incoming(body);
+    proceed(record, &api, by_query, parts, body, located).await
+}
+
+/// The call after all that may refuse it: through the policies, to the upstream.
+pub(crate) async fn proceed(
+    record: &mut CallRecord,
+    api: &Arc<ApiRecord>,
+    by_query: bool,
+    parts: Parts,
+    body: RequestSource,
+    located: Located<'_>,
+) -> Result<Reply, Refusal> {
+    let worker = Rc::clone(&record.worker);
     let mut request = PolicyRequest {
         parts,
-        body: RequestSource::Incoming(body),
+        body,
         changed: None,
     };
     if let Some(applied) = record.applied.clone() {
@@ -191,6 +217,37 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
         },
         None => located,
     };
+    let mut caching = None;
+    if let Some(applied) = record.applied.clone() {
+        let has_body = !body.is_end_stream();
+        let opened = cache::open(record, api, &applied.plan, &mut parts, has_body, &located);
+        match opened.await {
+            Opened::Off => {}
+            Opened::Answer(response, _) => return Ok(Reply::Policy(response)),
+            Opened::Forward(through) => caching = Some(through),
+        }
+    }
+    let asked = ask_upstream(record, api, by_query, parts, body, &located).await;
+    match (asked, caching) {
+        (Ok(answered), caching) => Ok(Reply::Upstream(answered, caching)),
+        (Err(refusal), Some(caching)) if refusal.is_upstream_fault() => {
+            caching.stand_in(&worker).map(Reply::Policy).ok_or(refusal)
+        }
+        (Err(refusal), _) => Err(refusal),
+    }
+}
+
+/// The exchange with the upstream, until its answer begins.
+pub(crate) async fn ask_upstream(
+    record: &mut CallRecord,
+    api: &Arc<ApiRecord>,
+    by_query: bool,
+    mut parts: Parts,
+    body: RequestSource,
+    located: &Located<'_>,
+) -> Result<Answered, Refusal> {
+    let worker = Rc::clone(&record.worker);
+    let version = record.version.clone();
     let target = match &version {
         Some(version) => version.target.as_ref(),
         None => api.target.as_ref(),
@@ -200,13 +257,13 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
         AuthPlan::Query { name, value } => Some((&**name, value)),
         _ => None,
     };
-    let path = direct(target, &located, in_query)?;
+    let path = direct(target, located, in_query)?;
     let most = api.limits.max_body;
     if body.size_hint().lower() > most {
         return Err(Refusal::Body { limit: most });
     }
 
-    let token = bearer_token(&worker, &api).await?;
+    let token = bearer_token(&worker, api).await?;
     let web = match record.grpc {
         kind @ grpc::Kind::Web { .. } if target.is_grpc => Some(kind),
         _ => None,
@@ -215,27 +272,27 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
         grpc::set_kind(&mut parts.headers, grpc::Kind::Grpc);
         parts.headers.remove(header::CONTENT_LENGTH);
     }
-    let outbound = assemble(record, parts, body, path, &api, token.as_ref())?;
+    let outbound = assemble(record, parts, body, path, api, token.as_ref())?;
     let deadline = worker.timer.deadline();
     record.refused = false;
     let asked_us = record.since_us();
     record.notes.prepared_us = Some(asked_us);
-    let exchanged = exchange(&worker, &api, target, outbound, &deadline, record).await;
+    let exchanged = exchange(&worker, api, target, outbound, &deadline, record).await;
     let Answer { response, lease } = exchanged?;
     let answered_us = record.since_us();
     record.notes.answered(answered_us);
     record.upstream_us = Some(i64::from(answered_us - asked_us));
     if let (Some(token), StatusCode::UNAUTHORIZED) = (&token, response.status()) {
-        forget_token(&worker, &api, token);
+        forget_token(&worker, api, token);
     }
-    Ok(Reply::Upstream(Answered {
+    Ok(Answered {
         response,
         lease,
-        api,
+        api: Arc::clone(api),
         deadline,
         by_query,
         web,
-    }))
+    })
 }
 
 /// Finds the version of the API that is meant; what only said that is taken out of the path.
@@ -358,6 +415,7 @@ pub(crate) fn forget_token(worker: &Worker, api: &ApiRecord, sent: &HeaderValue)
 fn pass_on(
     mut record: Box<CallRecord>,
     answered: Answered,
+    caching: Option<Box<Caching>>,
     client_upgrade: Option<OnUpgrade>,
 ) -> Response<GatewayBody> {
     let Answered {
@@ -374,6 +432,21 @@ fn pass_on(
     let (mut parts, body) = response.into_parts();
     let protocol = switched_protocol(&parts);
     inbound(&record, &mut parts, &body, by_query);
+    let (body, lease, deadline) = match caching {
+        None => (body, lease, deadline),
+        Some(caching) => {
+            let worker = Rc::clone(&record.worker);
+            let own = worker.timer.deadline();
+            match caching.settle(&worker, &mut parts, body, lease, own) {
+                Outcome::Pass(body, lease) => (body, lease, deadline),
+                Outcome::Reply(response) => return own_answer(record, response),
+                Outcome::Follow(reader, length) => {
+                    let body = GatewayBody::follow(reader, length);
+                    return own_answer(record, Response::from_parts(parts, body));
+                }
+            }
+        }
+    };
     if let Some(grant) = &record.grant {
         add_fields(&grant.fields, &mut parts.headers);
     }

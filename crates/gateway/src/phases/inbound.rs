@@ -15,8 +15,7 @@ pub(crate) fn inbound(record: &CallRecord, parts: &mut Parts, body: &Incoming, b
     // The server side chooses the version it answers in.
     parts.version = Version::HTTP_11;
     let headers = &mut parts.headers;
-    strip_hop_by_hop(headers);
-    headers.remove(&X_APIVERSE_ERROR);
+    strip_hop(headers);
     one_length(headers, body);
     headers.insert(&X_REQUEST_ID, record.request_id.clone());
     if record.applied.is_none() {
@@ -28,7 +27,7 @@ pub(crate) fn inbound(record: &CallRecord, parts: &mut Parts, body: &Incoming, b
 /// its headers.
 pub(crate) fn seal(headers: &mut HeaderMap, own_cookies: &[String], by_query: bool) {
     if headers.contains_key(SET_COOKIE) {
-        strip_cookies(headers, own_cookies);
+        strip_own_cookies(headers, own_cookies);
     }
     if by_query {
         // An address with its key in it can be opened as a page, and would be one of the
@@ -40,6 +39,12 @@ pub(crate) fn seal(headers: &mut HeaderMap, own_cookies: &[String], by_query: bo
 /// The protocol an upstream has switched to, for the answer to the caller.
 pub(crate) fn switched_protocol(parts: &Parts) -> Option<HeaderValue> {
     parts.headers.get(UPGRADE).cloned()
+}
+
+/// Removes what concerns the upstream's connection only, and what only the gateway may say.
+pub(crate) fn strip_hop(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    headers.remove(&X_APIVERSE_ERROR);
 }
 
 /// Removes what concerns the upstream's connection only (RFC 9110, 7.6.1).
@@ -82,7 +87,7 @@ fn one_length(headers: &mut HeaderMap, body: &Incoming) {
 }
 
 /// Removes cookies that would replace ours: the gateway shares the console's host.
-fn strip_cookies(headers: &mut HeaderMap, ours: &[String]) {
+pub(crate) fn strip_own_cookies(headers: &mut HeaderMap, ours: &[String]) {
     let is_ours = |value: &HeaderValue| {
         let name = value.as_bytes().split(|byte| *byte == b'=').next();
         let name = name.unwrap_or_default().trim_ascii();
@@ -127,7 +132,7 @@ mod tests {
         for value in ["a=1", "apiverse_session=evil; Path=/", "b=2"] {
             headers.append(SET_COOKIE, HeaderValue::from_static(value));
         }
-        strip_cookies(&mut headers, &["apiverse_session".to_owned()]);
+        strip_own_cookies(&mut headers, &["apiverse_session".to_owned()]);
         let left: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
         assert_eq!(left, ["a=1", "b=2"]);
     }

@@ -22,14 +22,17 @@ mod refusal;
 mod trace;
 
 pub(crate) use authorize::authorize;
-pub(crate) use direct::write_address;
-pub(crate) use forward::{bearer_value, forget_token, note_refusal, serve};
+pub(crate) use direct::{InvalidPath, write_address};
+pub(crate) use forward::{
+    ask_upstream, bearer_value, conclude, forget_token, note_refusal, proceed, serve,
+};
 pub(crate) use grpc::route_grpc;
-pub(crate) use identify::{identify, may_guess, note_guess};
+pub(crate) use identify::{Identified, identify, may_guess, note_guess};
+pub(crate) use inbound::{strip_hop, strip_own_cookies};
 pub(crate) use limit::limit;
 pub(crate) use locate::{Located, is_proxied, locate};
-pub(crate) use meet::meet;
-pub(crate) use outbound::MAX_PASSES;
+pub(crate) use meet::{Met, meet};
+pub(crate) use outbound::{MAX_PASSES, original_host};
 pub(crate) use policies::Applied;
 pub(crate) use refusal::{Refusal, X_REQUEST_ID, problem};
 pub(crate) use trace::{is_request_id, new_request_id, next_traceparent, request_id};

@@ -62,7 +62,7 @@ pub(crate) fn outbound(
 }
 
 /// The host the caller asked for: of the address in HTTP/2 and in absolute form, else of `Host`.
-fn original_host(parts: &Parts) -> Option<HeaderValue> {
+pub(crate) fn original_host(parts: &Parts) -> Option<HeaderValue> {
     match parts.uri.authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
         None => parts.headers.get(HOST).cloned(),

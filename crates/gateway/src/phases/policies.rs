@@ -156,7 +156,7 @@ pub(crate) fn own_answer(
 ) -> Response<GatewayBody> {
     record.status = response.status().as_u16();
     record.refused = false;
-    if record.method == Method::HEAD {
+    if record.method == Method::HEAD && response.status() != StatusCode::NOT_MODIFIED {
         let length = response.body().size_hint().exact();
         if let Some(length) = length {
             let headers = response.headers_mut();
@@ -164,9 +164,14 @@ pub(crate) fn own_answer(
         }
         *response.body_mut() = GatewayBody::Empty;
     }
-    record.bytes_out = response.body().size_hint().lower();
     if let Some(grant) = &record.grant {
         add_fields(&grant.fields, response.headers_mut());
+    }
+    if let GatewayBody::Followed(body) = response.body_mut() {
+        // The call is over when its body is.
+        body.attach(record);
+    } else {
+        record.bytes_out = response.body().size_hint().lower();
     }
     response
 }

@@ -42,6 +42,8 @@ pub(crate) struct ApiRecord {
     pub(crate) policies: Policies,
     pub(crate) routes: RouteTable<Arc<RouteRecord>>,
     pub(crate) meters: ApiMeters,
+    /// Unlike that of any API with another upstream, or other credentials there.
+    pub(crate) cache_space: [u8; 16],
 }
 
 /// Where the calls of an API go.
@@ -107,6 +109,7 @@ enum AuthError {
 impl ApiRecord {
     pub(crate) fn new(found: GatewayApi, vault: &Vault, config: &GatewayConfig) -> Self {
         let row = found.api;
+        let cache_space = cache_space(&row);
         let auth = auth_plan(&row, vault).unwrap_or_else(|error| {
             tracing::warn!(api_id = %row.id, %error, "the api's upstream credentials cannot be used");
             AuthPlan::Unreadable
@@ -134,6 +137,7 @@ impl ApiRecord {
             policies: policies(attached, organization_id, PolicyLevel::Api, row.id.0, tools),
             routes: routes(found.routes, attached, tools),
             meters: ApiMeters::default(),
+            cache_space,
         }
     }
 }
@@ -172,6 +176,17 @@ fn versions(
         }));
     }
     Versions::new(&versioning.unwrap_or_default(), all).map(Box::new)
+}
+
+fn cache_space(row: &ApiRow) -> [u8; 16] {
+    let mut hash = blake3::Hasher::new();
+    hash.update(row.id.0.as_bytes());
+    hash.update(row.base_url.as_bytes());
+    // Between texts, as neither has it.
+    hash.update(&[0]);
+    hash.update(row.auth_sealed.as_deref().unwrap_or_default());
+    let hash = hash.finalize();
+    hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 impl Target {

@@ -279,7 +279,7 @@ impl Loader {
                 Some(found) => self.put_organization(next, found),
                 None => next.remove_organization(id),
             },
-            Change::Resync => {}
+            Change::Purge(_) | Change::Resync => {}
         }
         Ok(())
     }

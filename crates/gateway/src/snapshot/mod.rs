@@ -18,7 +18,7 @@ pub(crate) use api::{ApiRecord, AuthPlan, Target};
 pub(crate) use key::{KeyRecord, Prefix, Secret};
 pub use loader::LoadError;
 pub(crate) use loader::{Loader, Wanted};
-pub(crate) use plan::{Plan, Policies};
+pub(crate) use plan::{Origin as PolicyOrigin, Plan, Policies, Tools};
 pub(crate) use policy::{Policy, RouteRecord};
 use shards::Shards;
 pub(crate) use versions::{RetiredVersion, UnknownVersion, VersionRecord};

@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use apiverse_contract::OrganizationId;
 use apiverse_contract::policies::{
-    CachePolicy, CompressionPolicy, CorsPolicy, MockPolicy, PolicyDocument, PolicyKind,
-    PolicyLevel, RequestTransformPolicy, ResponseTransformPolicy, UpstreamPolicy, ValidationPolicy,
+    CompressionPolicy, CorsPolicy, MockPolicy, PolicyDocument, PolicyKind, PolicyLevel,
+    RequestTransformPolicy, ResponseTransformPolicy, UpstreamPolicy, ValidationPolicy,
 };
 use apiverse_settings::vault::Vault;
 use apiverse_store::AttachedRow;
 use uuid::Uuid;
 
+use crate::cache::CompiledCache;
 use crate::config::GatewayConfig;
 
 /// Where a policy comes from.
@@ -40,10 +41,6 @@ pub(crate) struct Tools<'a> {
 /// A document that is used as it is.
 #[derive(Debug)]
 pub(crate) struct AsIs<T> {
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the first kind that tells its origin")
-    )]
     pub(crate) origin: Origin,
     pub(crate) document: T,
 }
@@ -120,6 +117,11 @@ macro_rules! kinds {
                 }
             }
 
+            /// How many kinds have something to do.
+            const fn count(&self) -> usize {
+                0 $(+ self.$field.is_some() as usize)*
+            }
+
             /// Whether nothing but forwarding happens to the call.
             pub(crate) const fn is_plain(&self) -> bool {
                 $(self.$field.is_none())&&*
@@ -133,10 +135,37 @@ kinds! {
     validation: Validation => AsIs<ValidationPolicy>, as_is;
     request_transform: RequestTransform => AsIs<RequestTransformPolicy>, as_is;
     mock: Mock => AsIs<MockPolicy>, as_is;
-    cache: Cache => AsIs<CachePolicy>, as_is;
+    cache: Cache => CompiledCache, CompiledCache::new;
     upstream: Upstream => AsIs<UpstreamPolicy>, as_is;
     response_transform: ResponseTransform => AsIs<ResponseTransformPolicy>, as_is;
     compression: Compression => AsIs<CompressionPolicy>, as_is;
+}
+
+/// What [`Plan::marks`] says of one policy.
+const MARK: usize = 21;
+
+impl Plan {
+    /// Whether nothing but caching happens to the call.
+    pub(crate) const fn is_cache_only(&self) -> bool {
+        self.cache.is_some() && self.count() == 1
+    }
+
+    /// Unlike for any other policies that change what upstreams are asked, or which.
+    pub(crate) fn marks(&self) -> [u8; 2 * MARK] {
+        let origins = [
+            self.request_transform.as_ref().map(|policy| policy.origin),
+            self.upstream.as_ref().map(|policy| policy.origin),
+        ];
+        let mut marks = [0; 2 * MARK];
+        for (mark, origin) in marks.chunks_exact_mut(MARK).zip(origins) {
+            if let Some(origin) = origin {
+                mark[0] = 1;
+                mark[1..17].copy_from_slice(origin.target_id.as_bytes());
+                mark[17..].copy_from_slice(&origin.version.to_le_bytes());
+            }
+        }
+        marks
+    }
 }
 
 /// Policies that say something.

@@ -1,5 +1,6 @@
 //! A real edge on a real port, in front of upstreams that behave as badly as they can.
 
+mod cache;
 mod calls;
 mod control;
 mod forwarded;

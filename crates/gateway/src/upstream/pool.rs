@@ -60,6 +60,15 @@ pub(crate) enum Lease {
     Http2,
 }
 
+impl Lease {
+    /// The answer is passed on in full: the connection can serve another, if the answer `is_over`.
+    pub(crate) fn give_back(self, pool: &Pool, is_over: bool) {
+        if let (Self::Http1(connection, origin), true) = (self, is_over) {
+            pool.put_http1(&origin, connection);
+        }
+    }
+}
+
 /// The idle connections of one thread.
 #[derive(Clone)]
 pub(crate) struct Pool(Rc<Inner>);

@@ -1,7 +1,9 @@
 //! APIs: registered upstreams.
 
 use apiverse_contract::apis::{ApiView, CreateApi, PatchApi};
+use apiverse_contract::policies::{CachePurge, CachePurged};
 use apiverse_contract::{ApiId, ErrorCode, ListQuery, Page};
+use apiverse_gateway::PurgeWhat;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -129,4 +131,40 @@ pub async fn delete(
 ) -> Answer<StatusCode> {
     state.platform.api_delete(&actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+problems!(PurgeProblems: SIGNED_IN, CHANGE, BODY, &[ErrorCode::ApiNotFound]);
+
+/// Forget stored answers
+///
+/// All of an API's, or those of a path, of a path and all below it, or with a tag: whatever they
+/// vary by and whoever they are for. The node that is asked has forgotten them when it answers,
+/// the others within a second.
+#[utoipa::path(
+    post, path = "/apis/{id}/cache/purge", operation_id = "purge_cache", tag = "apis",
+    params(("id" = String, Path, format = Uuid, description = "Id of the API")),
+    request_body = CachePurge,
+    responses((status = 200, description = "How many were forgotten", body = CachePurged), PurgeProblems),
+)]
+pub async fn purge_cache(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+    ApiPath(id): ApiPath<ApiId>,
+    ApiJson(request): ApiJson<CachePurge>,
+) -> Answer<Json<CachePurged>> {
+    let what = match (&request.path, &request.prefix, &request.tag) {
+        (Some(path), ..) => PurgeWhat::Path(path.clone()),
+        (None, Some(prefix), _) => PurgeWhat::Prefix(prefix.clone()),
+        (None, None, Some(tag)) => PurgeWhat::Tag(tag.clone()),
+        (None, None, None) => PurgeWhat::All,
+    };
+    let sign = what.sign(id);
+    // Looked for before they are told of: what is announced comes back to this node too.
+    state.platform.may_purge(&actor, id, &request).await?;
+    let purged = state.gateway.purge(id, what).await;
+    state
+        .platform
+        .cache_purge(&actor, id, &request, sign)
+        .await?;
+    Ok(Json(CachePurged { purged }))
 }

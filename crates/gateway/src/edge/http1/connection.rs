@@ -43,7 +43,7 @@ pub(in crate::edge) enum Ended {
 
 /// What follows a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
+pub(super) enum After {
     Next,
     /// Close, once all is sent.
     Close,
@@ -62,19 +62,19 @@ enum Tried {
     Failed(Box<CallRecord>, ExchangeError, bool),
 }
 
-struct Lane<'t, S> {
-    thread: &'t Rc<Thread>,
-    peer: &'t Rc<Peer>,
-    deadline: &'t Deadline,
-    io: RefCell<S>,
+pub(super) struct Lane<'t, S> {
+    pub(super) thread: &'t Rc<Thread>,
+    pub(super) peer: &'t Rc<Peer>,
+    pub(super) deadline: &'t Deadline,
+    pub(super) io: RefCell<S>,
     /// What was read and not used.
-    input: RefCell<Vec<u8>>,
+    pub(super) input: RefCell<Vec<u8>>,
     /// The caller wants the connection closed after its current request.
-    wants_close: bool,
+    pub(super) wants_close: bool,
     /// The upstream's head.
-    request: Vec<u8>,
+    pub(super) request: Vec<u8>,
     /// The caller's head.
-    reply: Vec<u8>,
+    pub(super) reply: Vec<u8>,
 }
 
 /// Serves plain calls from `io` until it ends or something else is asked for.
@@ -251,6 +251,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
             Prepared::Refuse { record, refusal } => {
                 let is_unread = self.skip(end, framing);
                 return Some(self.refuse(record, &refusal, is_unread).await);
+            }
+            Prepared::Hit {
+                record,
+                hit,
+                by_query,
+            } => {
+                self.input.get_mut().drain(..end);
+                return Some(self.hit(record, &hit, by_query).await);
+            }
+            Prepared::Through(through) => {
+                self.input.get_mut().drain(..end);
+                return Some(self.through(*through).await);
             }
             Prepared::Forward(forward) => forward,
         };
@@ -484,7 +496,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
         waited.await
     }
 
-    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut input = self.input.borrow_mut();
         while input.len() < PIECE {
             match poll_fill(&mut *self.io.borrow_mut(), cx, &mut input) {
@@ -545,26 +557,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lane<'_, S> {
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(&body);
 
-        let mut written = 0;
-        self.deadline.set(self.thread.config.send_timeout);
-        let sent = poll_fn(|cx| {
-            while written < self.reply.len() {
-                let polled = {
-                    let mut io = self.io.borrow_mut();
-                    Pin::new(&mut *io).poll_write(cx, &self.reply[written..])
-                };
-                match polled {
-                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(false),
-                    Poll::Ready(Ok(count)) => written += count,
-                    Poll::Pending if self.deadline.poll(cx).is_ready() => {
-                        return Poll::Ready(false);
-                    }
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-            Poll::Ready(true)
-        });
-        match (sent.await, close) {
+        match (self.write(&self.reply, &[]).await, close) {
             (false, _) => After::Abort,
             (true, true) => After::Close,
             (true, false) => After::Next,

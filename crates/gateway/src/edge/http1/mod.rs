@@ -21,6 +21,7 @@ mod link;
 mod prepare;
 mod request;
 mod scan;
+mod through;
 mod upload;
 
 pub(super) use chunked::{BadChunk, Decoder, Step};

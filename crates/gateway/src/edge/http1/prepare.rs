@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use httparse::Header;
@@ -13,13 +14,14 @@ use httparse::Header;
 use super::field::{Field, tokens};
 use super::lines::{Lines, push_field};
 use super::request::{Framing, Head};
+use crate::cache::{self, Hit};
 use crate::call::{CallRecord, unix_micros};
 use crate::grpc;
 use crate::keys::{Candidate, IdentifyError, bearer_of_ours, missing};
 use crate::limits::{Step, Taking, Wait};
 use crate::peer::Peer;
-use crate::phases::{self, MAX_PASSES, Refusal};
-use crate::snapshot::{ApiRecord, AuthPlan, Wanted};
+use crate::phases::{self, Applied, Identified, InvalidPath, Located, MAX_PASSES, Met, Refusal};
+use crate::snapshot::{ApiRecord, AuthPlan, Plan, Wanted};
 use crate::worker::Worker;
 
 /// What is to be done with a call.
@@ -30,6 +32,14 @@ pub(super) enum Prepared {
         record: Box<CallRecord>,
         refusal: Refusal,
     },
+    /// It is answered from the cache.
+    Hit {
+        record: Box<CallRecord>,
+        hit: Hit,
+        by_query: bool,
+    },
+    /// The cache has to do with it: it takes the phases that know of policies.
+    Through(Box<Through>),
     /// Its limits have to be waited for; prepare it again after that. Nothing was counted or
     /// recorded.
     Wait(Wait),
@@ -37,6 +47,14 @@ pub(super) enum Prepared {
     Read(Wanted),
     /// The path that knows all of HTTP has to take it. Nothing was counted or recorded.
     General,
+}
+
+/// A call without a body that goes through the cache.
+pub(super) struct Through {
+    pub(super) record: Box<CallRecord>,
+    pub(super) api: Arc<ApiRecord>,
+    pub(super) parts: Parts,
+    pub(super) by_query: bool,
 }
 
 /// A call on its way upstream.
@@ -128,13 +146,25 @@ pub(super) fn prepare(
         let (key, api) = (&identified.key, &identified.api);
         phases::meet(&snapshot, key, api, &record.method, record.path())
     };
-    let (key, called) = (&identified.key, &identified.api);
-    if called.versions.is_some() || met.plan(key, called, None).is_some() {
+    if identified.api.versions.is_some() {
         record.discard();
         return Prepared::General;
     }
     let api = Arc::clone(&identified.api);
     let by_query = identified.by_query;
+    if let Some(plan) = met.plan(&identified.key, &identified.api, None) {
+        let is_plain =
+            head.framing == Framing::None && matches!(record.method, Method::GET | Method::HEAD);
+        if !is_plain || !plan.is_cache_only() {
+            record.discard();
+            return Prepared::General;
+        }
+        return match limit(record, head.fields, &identified, &met, &mut earlier.taking) {
+            Limited::Free(record) => cached(record, api, plan, by_query, head, &located),
+            Limited::Refused { record, refusal } => Prepared::Refuse { record, refusal },
+            Limited::Wait(wait) => Prepared::Wait(wait),
+        };
+    }
     let Some(target) = &api.target else {
         let refusal = Refusal::NoTarget;
         return Prepared::Refuse { record, refusal };
@@ -153,26 +183,11 @@ pub(super) fn prepare(
         Token::Refused(refusal) => return Prepared::Refuse { record, refusal },
     };
     // After all that gives the call away, which would take it a second time.
-    let trusted = &worker.gateway.config.trusted_proxies;
-    let address = |peer: &Peer| client_address(peer, head.fields, trusted);
-    if let Some((set, caller)) = phases::limit(&record, &identified, &met, address) {
-        let gateway = &worker.gateway;
-        let now = gateway.limiter.began(&record);
-        let step = earlier.taking.attempt(gateway, &set, &caller, 1, now);
-        record.limits = Some(set);
-        match step {
-            Step::Taken(grant) => record.grant = Some(grant),
-            Step::Refused(refusal) => {
-                let refusal = refusal.into();
-                return Prepared::Refuse { record, refusal };
-            }
-            Step::Wait(wait) => {
-                record.discard();
-                return Prepared::Wait(wait);
-            }
-        }
-    }
-    record.notes.limited_us = record.limits.is_some().then(|| record.since_us());
+    let record = match limit(record, head.fields, &identified, &met, &mut earlier.taking) {
+        Limited::Free(record) => record,
+        Limited::Refused { record, refusal } => return Prepared::Refuse { record, refusal },
+        Limited::Wait(wait) => return Prepared::Wait(wait),
+    };
     let limit = api.limits.max_body;
     if matches!(head.framing, Framing::Length(length) if length > limit) {
         let refusal = Refusal::Body { limit };
@@ -205,6 +220,91 @@ pub(super) fn prepare(
         token,
         api,
     })
+}
+
+/// What the limits say.
+enum Limited {
+    Free(Box<CallRecord>),
+    Refused {
+        record: Box<CallRecord>,
+        refusal: Refusal,
+    },
+    Wait(Wait),
+}
+
+fn limit(
+    mut record: Box<CallRecord>,
+    fields: &[Header<'_>],
+    identified: &Identified,
+    met: &Met,
+    taking: &mut Taking,
+) -> Limited {
+    let worker = Rc::clone(&record.worker);
+    let gateway = &worker.gateway;
+    let trusted = &gateway.config.trusted_proxies;
+    let address = |peer: &Peer| client_address(peer, fields, trusted);
+    let Some((set, caller)) = phases::limit(&record, identified, met, address) else {
+        return Limited::Free(record);
+    };
+    let now = gateway.limiter.began(&record);
+    let step = taking.attempt(gateway, &set, &caller, 1, now);
+    record.limits = Some(set);
+    match step {
+        Step::Taken(grant) => record.grant = Some(grant),
+        Step::Refused(refusal) => {
+            let refusal = refusal.into();
+            return Limited::Refused { record, refusal };
+        }
+        Step::Wait(wait) => {
+            record.discard();
+            return Limited::Wait(wait);
+        }
+    }
+    record.notes.limited_us = Some(record.since_us());
+    Limited::Free(record)
+}
+
+/// A call that only the cache has to do with.
+fn cached(
+    mut record: Box<CallRecord>,
+    api: Arc<ApiRecord>,
+    plan: Plan,
+    by_query: bool,
+    head: &Head<'_, '_>,
+    located: &Located<'_>,
+) -> Prepared {
+    if let Some(hit) = cache::hit(&record, &api, &plan, head.host, head.fields, located) {
+        return Prepared::Hit {
+            record,
+            hit,
+            by_query,
+        };
+    }
+    let Some(parts) = parts(head, &record) else {
+        let refusal = Refusal::Path(InvalidPath);
+        return Prepared::Refuse { record, refusal };
+    };
+    record.applied = Some(Rc::new(Applied::new(plan, &parts, by_query)));
+    Prepared::Through(Box::new(Through {
+        record,
+        api,
+        parts,
+        by_query,
+    }))
+}
+
+/// The head in the form of the phases that know of policies.
+fn parts(head: &Head<'_, '_>, record: &CallRecord) -> Option<Parts> {
+    let mut parts = http::Request::new(()).into_parts().0;
+    parts.method = record.method.clone();
+    parts.uri = http::Uri::from(record.target.clone());
+    parts.headers.reserve(head.fields.len());
+    for field in head.fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        let value = HeaderValue::from_bytes(field.value).ok()?;
+        parts.headers.append(name, value);
+    }
+    Some(parts)
 }
 
 /// What the phases ask about a head, found in one pass.
