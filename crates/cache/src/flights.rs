@@ -77,7 +77,7 @@ pub struct Flights(Mutex<HashMap<Box<[u8]>, Arc<Flight>, RandomState>>);
 #[derive(Debug)]
 pub struct Ticket {
     flights: Arc<Flights>,
-    key: Box<[u8]>,
+    keys: Vec<Box<[u8]>>,
     flight: Arc<Flight>,
 }
 
@@ -95,7 +95,7 @@ impl Flights {
         all.insert(key.into(), Arc::clone(&flight));
         Ok(Ticket {
             flights: Arc::clone(self),
-            key: key.into(),
+            keys: vec![key.into()],
             flight,
         })
     }
@@ -117,11 +117,26 @@ impl Ticket {
     pub fn land(&self, landing: Landing) {
         self.flight.settle(Some(landing));
     }
+
+    /// Lets itself be found under a further key, which those who come later look under. Nothing
+    /// changes when another exchange is there already.
+    pub fn also(&mut self, key: &[u8]) {
+        let mut all = self.flights.0.lock();
+        if !all.contains_key(key) {
+            all.insert(key.into(), Arc::clone(&self.flight));
+            self.keys.push(key.into());
+        }
+    }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.flights.0.lock().remove(&self.key);
+        {
+            let mut all = self.flights.0.lock();
+            for key in &self.keys {
+                all.remove(key);
+            }
+        }
         self.flight.settle(None);
     }
 }
@@ -157,5 +172,20 @@ mod tests {
         assert!(matches!(poll(&flight), Poll::Ready(None)));
         assert!(flights.board(b"a").is_ok());
         assert!(flights.is_empty());
+    }
+
+    #[test]
+    fn an_exchange_is_found_under_each_of_its_keys() {
+        let flights = Arc::new(Flights::default());
+        let mut ticket = flights.board(b"anyone").unwrap();
+        let _other = flights.board(b"taken").unwrap();
+        ticket.also(b"own");
+        ticket.also(b"taken");
+        ticket.land(Landing::Apart);
+        let flight = flights.board(b"own").unwrap_err();
+        assert!(matches!(poll(&flight), Poll::Ready(Some(Landing::Apart))));
+        assert!(poll(&flights.board(b"taken").unwrap_err()).is_pending());
+        drop(ticket);
+        assert_eq!(flights.len(), 1);
     }
 }

@@ -38,6 +38,10 @@ const LIMIT_FIELDS: [&str; 2] = ["ratelimit", "ratelimit-policy"];
 const ROUNDS: usize = 3;
 
 /// What the cache has to say before the upstream is asked.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once a call and taken apart at once: a box would be an allocation for each hit"
+)]
 pub(crate) enum Opened {
     /// The call is none of the cache's business.
     Off,
@@ -87,6 +91,8 @@ pub(crate) struct Caching {
     /// The upstream was asked whether the stored answer still holds.
     is_validating: bool,
     ticket: Option<Ticket>,
+    /// What follows the audience's key in the address that others find the exchange at.
+    selection: Option<[u8; 16]>,
     begun: u64,
     asked_ms: i64,
     line: StatusLine,
@@ -150,6 +156,7 @@ async fn opened(
         entry: None,
         is_validating: false,
         ticket: None,
+        selection: None,
         begun: caches.memory.purges().count(),
         asked_ms: now_ms(),
         line: StatusLine::forwarded(Forwarded::Method),
@@ -240,16 +247,16 @@ impl Caching {
                 match entry.assess(&self.directives, now) {
                     Use::Fresh => {
                         caches.meters.hit.increment(1);
-                        return self.from_stored(entry, caches, now);
+                        return self.answer_from(entry, caches, now);
                     }
                     Use::Stale => {
                         caches.meters.stale.increment(1);
-                        return self.from_stored(entry, caches, now);
+                        return self.answer_from(entry, caches, now);
                     }
                     Use::WhileRevalidate => {
                         caches.meters.stale.increment(1);
                         let entry = Arc::clone(entry);
-                        let answer = self.from_stored(&entry, caches, now);
+                        let answer = self.answer_from(&entry, caches, now);
                         self.refresh(record, parts, located, entry);
                         return answer;
                     }
@@ -308,7 +315,7 @@ impl Caching {
             let is_fresh = |entry: &Arc<Entry>| entry.assess(&self.directives, now) == Use::Fresh;
             if let Some(entry) = found.entry.filter(is_fresh) {
                 caches.meters.hit.increment(1);
-                return self.from_stored(&entry, caches, now);
+                return self.answer_from(&entry, caches, now);
             }
         }
         self.prepare(parts);
@@ -373,10 +380,9 @@ impl Caching {
             Hint::Unknown if own.cookies.is_none() && round == 0 => Audience::ANYONE,
             _ => own,
         };
+        self.selection = sample.map(|sample| sample.selection_of(&self.fields));
         let mut address = self.keys.key(&audience).to_vec();
-        if let Some(sample) = sample {
-            address.extend_from_slice(&sample.selection_of(&self.fields));
-        }
+        address.extend_from_slice(self.selection.as_ref().map_or(&[], |marks| marks));
         Some(address)
     }
 
@@ -434,7 +440,7 @@ impl Caching {
         }
     }
 
-    fn from_stored(&self, entry: &Entry, caches: &Caches, now_ms: i64) -> Opened {
+    fn answer_from(&self, entry: &Entry, caches: &Caches, now_ms: i64) -> Opened {
         let line = StatusLine::hit(entry.freshness.left_ms(now_ms).div_euclid(1000));
         let response = reply::reply(entry, &self.fields, self.is_get, self.shown(line), now_ms);
         caches.meters.served.increment(entry.body.len() as u64);
@@ -591,8 +597,12 @@ impl Caching {
         let Some(reader) = filling.read() else {
             return Outcome::Pass(body, lease);
         };
-        let ticket = self.ticket.take();
-        if let Some(ticket) = &ticket {
+        let mut ticket = self.ticket.take();
+        if let Some(ticket) = &mut ticket {
+            // Whose the answer is was not known when it was asked for; now those who come look there.
+            let mut address = self.keys.key(&draft.audience).to_vec();
+            address.extend_from_slice(self.selection.as_ref().map_or(&[], |marks| marks));
+            ticket.also(&address);
             ticket.land(Landing::Filling {
                 head: Arc::new(draft.clone()),
                 filling,

@@ -8,7 +8,7 @@ use apiverse_contract::ApiId;
 use apiverse_contract::policies::{PolicyKind, PolicyScope};
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -486,6 +486,34 @@ async fn a_body_is_stored_though_its_caller_leaves() {
     gate.add_permits(1);
     let again = in_time("the body", world.get("/proxy/x/a")).await;
     assert_eq!(body(&again), "0123456789");
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn who_comes_after_the_head_follows_too() {
+    let (addr, gate, count) = gated().await;
+    let (world, _) = cached_at(addr, json!({})).await;
+    let mut sender = world.connect().await;
+    let request = world
+        .request("GET", "/proxy/x/a")
+        .body(Full::default())
+        .unwrap();
+    let response = in_time("the head", sender.send_request(request)).await;
+    // Nothing is stored as long as the gate is closed.
+    let open = async {
+        let mut other = world.connect().await;
+        let request = world
+            .request("GET", "/proxy/x/a")
+            .body(Full::default())
+            .unwrap();
+        let follower = in_time("the other's head", other.send_request(request)).await;
+        gate.add_permits(1);
+        follower.unwrap().collect().await.unwrap().to_bytes()
+    };
+    let followed = in_time("the other's body", open).await;
+    assert_eq!(followed, "0123456789");
+    let first = response.unwrap().collect().await.unwrap().to_bytes();
+    assert_eq!(first, "0123456789");
     assert_eq!(count.load(Ordering::SeqCst), 1);
 }
 
