@@ -184,6 +184,8 @@ codes! {
     UpstreamBlocked "upstream_blocked" 502 "The upstream's address is not allowed";
     /// The upstream's credentials could not be obtained.
     UpstreamAuthFailed "upstream_auth_failed" 502 "The upstream's credentials were refused";
+    /// Most of the last calls failed, so this one was not tried; `Retry-After` tells when it will be.
+    CircuitOpen "circuit_open" 503 "The upstream is failing; the call was not tried";
     /// The API is switched off.
     ApiDisabled "api_disabled" 503 "The API is switched off";
     /// A dependency is away; try again.

@@ -94,23 +94,58 @@ pub async fn connect(
 ) -> Result<TcpStream, EgressError> {
     let attempt = async {
         let addresses = interleave(resolve(policy, host, port).await?);
-        let stream = race(&addresses, TcpStream::connect)
-            .await
-            .map_err(EgressError::Connect)?;
-        // What counts is who is at the other end, not what was asked for.
-        let peer = stream.peer_addr().map_err(EgressError::Connect)?;
-        if !policy.permits(peer.ip()) {
-            return Err(EgressError::Blocked {
-                host: host.to_owned(),
-            });
-        }
-        stream.set_nodelay(true).map_err(EgressError::Connect)?;
-        Ok(stream)
+        dial(policy, host, &addresses).await
     };
     match tokio::time::timeout(timeout, attempt).await {
         Ok(result) => result,
         Err(_elapsed) => Err(EgressError::Timeout),
     }
+}
+
+/// The same with addresses that were resolved before, tried in their order. The policy is asked
+/// again: it holds at every connect.
+///
+/// # Errors
+/// See [`EgressError`]; `Blocked` when none of the addresses is permitted.
+pub async fn connect_to(
+    policy: &EgressPolicy,
+    host: &str,
+    addresses: &[SocketAddr],
+    timeout: Duration,
+) -> Result<TcpStream, EgressError> {
+    let permitted: Vec<SocketAddr> = addresses
+        .iter()
+        .copied()
+        .filter(|address| policy.permits(address.ip()))
+        .collect();
+    if permitted.is_empty() {
+        return Err(EgressError::Blocked {
+            host: host.to_owned(),
+        });
+    }
+    match tokio::time::timeout(timeout, dial(policy, host, &permitted)).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(EgressError::Timeout),
+    }
+}
+
+async fn dial(
+    policy: &EgressPolicy,
+    host: &str,
+    addresses: &[SocketAddr],
+) -> Result<TcpStream, EgressError> {
+    let stream = race(addresses, TcpStream::connect)
+        .await
+        .map_err(EgressError::Connect)?;
+    // What counts is who is at the other end, not what was asked for.
+    let peer = stream.peer_addr().map_err(EgressError::Connect)?;
+    if !policy.permits(peer.ip()) {
+        return Err(EgressError::Blocked {
+            host: host.to_owned(),
+        });
+    }
+    stream.set_nodelay(true).map_err(EgressError::Connect)?;
+    Ok(stream)
 }
 
 /// Lets the families take turns, beginning with the one the resolver put first.

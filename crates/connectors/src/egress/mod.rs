@@ -7,5 +7,5 @@
 mod connect;
 mod policy;
 
-pub use connect::{EgressError, connect, resolve};
+pub use connect::{EgressError, connect, connect_to, resolve};
 pub use policy::EgressPolicy;

@@ -24,6 +24,7 @@ const CODES: &[ErrorCode] = &[
     ErrorCode::UpstreamUnreachable,
     ErrorCode::UpstreamBlocked,
     ErrorCode::UpstreamAuthFailed,
+    ErrorCode::CircuitOpen,
     ErrorCode::ApiDisabled,
     ErrorCode::UpstreamTimeout,
 ];

@@ -137,6 +137,7 @@ fn detail(code: ErrorCode) -> &'static str {
         ErrorCode::UpstreamUnreachable => "the upstream refused the connection",
         ErrorCode::UpstreamBlocked => "the upstream's address is in a private range",
         ErrorCode::UpstreamAuthFailed => "the token endpoint refused the client's credentials",
+        ErrorCode::CircuitOpen => "most of the last calls failed",
         ErrorCode::ApiDisabled => "the API is switched off",
         ErrorCode::ServiceUnavailable => "the database is away; try again in a moment",
         ErrorCode::UpstreamTimeout => "the upstream did not begin its answer in time",
