@@ -87,6 +87,11 @@ impl Breaker {
         }
     }
 
+    #[must_use]
+    pub const fn rules(&self) -> BreakerRules {
+        self.rules
+    }
+
     /// Whether a call may go upstream.
     pub fn admit(&self, now_ms: u64) -> Admission {
         if self.state.load(Ordering::Acquire) == CLOSED {

@@ -293,7 +293,14 @@ impl Group {
     /// no other is made before.
     pub fn settle(&self, picked: Picked, outcome: Outcome, now_ms: u64) -> Option<Change> {
         let (_, target) = self.members.get(picked.index)?;
-        let rules = self.rules.ejection?;
+        let Some(rules) = self.rules.ejection else {
+            // For whoever looks at the target.
+            target.note(outcome, &EjectionRules::default(), now_ms);
+            return picked
+                .is_trial
+                .then(|| target.settle_trial(outcome, &EjectionRules::default(), now_ms))
+                .flatten();
+        };
         let wants_ejection = target.note(outcome, &rules, now_ms);
         if picked.is_trial {
             return target.settle_trial(outcome, &rules, now_ms);

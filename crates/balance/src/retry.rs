@@ -136,6 +136,12 @@ impl Budget {
         }
     }
 
+    /// Whether it was made with these numbers.
+    #[must_use]
+    pub const fn is_of(&self, percent: u32, min_per_second: u32) -> bool {
+        self.percent == percent as u64 && self.min == min_per_second as u64 * (BUDGET_MS / 1000)
+    }
+
     /// Counts a call.
     pub fn note_call(&self, now_ms: u64) {
         self.window.add(false, now_ms);

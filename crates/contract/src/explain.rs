@@ -156,6 +156,9 @@ pub struct AttemptTrace {
     pub total_us: Option<u64>,
     pub status: Option<u16>,
     pub error: Option<ErrorCode>,
+    /// Why this target, and why the call was tried again or not, for people.
+    #[serde(default)]
+    pub detail: Option<String>,
 }
 
 /// A thing, and what it was called at the time.

@@ -18,6 +18,7 @@ use crate::peer::Peer;
 use crate::phases::Applied;
 use crate::random::unlike_others;
 use crate::snapshot::{ApiRecord, VersionRecord};
+use crate::targets::Held;
 use crate::usage::Event;
 use crate::worker::Worker;
 
@@ -55,6 +56,8 @@ pub(crate) struct CallRecord {
     pub(crate) limits: Option<Rc<Set>>,
     /// Its policies; `None`: the call is only forwarded, or it is not known yet.
     pub(crate) applied: Option<Rc<Applied>>,
+    /// Its place at one of several targets.
+    pub(crate) held: Option<Held>,
     pub(crate) progress: Option<Rc<RequestProgress>>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -97,6 +100,7 @@ impl CallRecord {
             grant: None,
             limits: None,
             applied: None,
+            held: None,
             progress: None,
             bytes_in: 0,
             bytes_out: 0,

@@ -19,6 +19,7 @@ mod peer;
 mod phases;
 mod random;
 mod snapshot;
+mod targets;
 mod timer;
 mod upstream;
 mod usage;
@@ -56,6 +57,7 @@ pub struct Gateway {
     pub(crate) loader: Loader,
     pub(crate) limiter: Limiter,
     pub(crate) caches: cache::Caches,
+    pub(crate) targets: targets::Registry,
     /// For the counts that quotas begin with.
     pub(crate) store: Store,
     pub(crate) usage: usage::Sink,
@@ -118,6 +120,7 @@ impl Gateway {
                 config.tracked_callers,
             ),
             caches: cache::Caches::new(config.cache_bytes),
+            targets: targets::Registry::default(),
             store,
             usage,
             explained,

@@ -39,6 +39,8 @@ pub(crate) struct Worker {
     pub(crate) is_closing: Cell<bool>,
     /// Calls under way.
     pub(crate) under_way: Cell<usize>,
+    /// Copies of calls under way.
+    pub(crate) mirrored: Cell<usize>,
     pub(crate) verified: RefCell<VerifiedKeys>,
     pub(crate) limits: ReadySets,
     /// Connections and tunnels.
@@ -83,6 +85,7 @@ impl Worker {
             guesses: RefCell::default(),
             is_closing: Cell::new(false),
             under_way: Cell::new(0),
+            mirrored: Cell::new(0),
             timer,
             pool,
             activities: Activities::default(),

@@ -11,7 +11,7 @@ use crate::actor::Actor;
 use crate::clock::new_id;
 use crate::cursor;
 use crate::fault::{ApiGone, Broken, Invalid, SlugInUse, operation_error};
-use crate::permissions::Permission;
+use crate::permissions::{Permission, Permit};
 use crate::platform::{Event, Platform};
 use crate::urls;
 
@@ -146,6 +146,17 @@ impl Platform {
             .await?
             .ok_or(ApiGone)?;
         Ok(view(row))
+    }
+
+    /// Whether the actor may see an API of its organization: for what the gateway knows of it.
+    ///
+    /// # Errors
+    /// See [`ApiGetError`].
+    pub async fn api_permit(&self, actor: &Actor, id: ApiId) -> Result<Permit, ApiGetError> {
+        let permit = actor.require(Permission::ApisRead)?;
+        let found = self.store().api_get(permit.organization_id(), id).await?;
+        found.ok_or(ApiGone)?;
+        Ok(permit)
     }
 
     /// Writes an API anew: what the request leaves out goes back to its default. Secrets of the

@@ -78,6 +78,7 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(apis::list, apis::create))
         .routes(routes!(apis::get, apis::replace, apis::patch, apis::delete))
         .routes(routes!(apis::purge_cache))
+        .routes(routes!(apis::targets))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(verify::verify))
         .routes(routes!(keys::get, keys::patch, keys::revoke))

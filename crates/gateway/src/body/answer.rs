@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apiverse_cache::{Broken, Reader};
 use apiverse_contract::ErrorCode;
@@ -137,13 +137,36 @@ pub(crate) struct UpstreamBody {
     open: Option<Open>,
 }
 
+/// Limits of an answer's body.
+#[derive(Clone, Copy)]
+pub(crate) struct Clocks {
+    /// Silence in it.
+    pub(crate) idle: Duration,
+    /// When all of it has to be here; `None`: no limit.
+    pub(crate) until: Option<Instant>,
+}
+
+impl Clocks {
+    pub(crate) fn is_over(self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// The limit of the wait for the next part.
+    pub(crate) fn wait(self) -> Duration {
+        let left = self
+            .until
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        left.map_or(self.idle, |left| left.min(self.idle))
+    }
+}
+
 struct Open {
     record: Box<CallRecord>,
     lease: Lease,
     pool: Pool,
     /// The request's body, if it has one.
     progress: Option<Rc<RequestProgress>>,
-    idle: Duration,
+    clocks: Clocks,
     deadline: Deadline,
 }
 
@@ -154,7 +177,7 @@ impl UpstreamBody {
         lease: Lease,
         pool: Pool,
         progress: Option<Rc<RequestProgress>>,
-        idle: Duration,
+        clocks: Clocks,
         deadline: Deadline,
     ) -> Self {
         let mut body = Self {
@@ -164,7 +187,7 @@ impl UpstreamBody {
                 lease,
                 pool,
                 progress,
-                idle,
+                clocks,
                 deadline,
             }),
         };
@@ -231,6 +254,10 @@ impl Body for UpstreamBody {
                         open.deadline.clear();
                     }
                 }
+                if this.open.as_ref().is_some_and(|open| open.clocks.is_over()) {
+                    this.fail(ErrorCode::UpstreamTimeout);
+                    return Poll::Ready(Some(Err(AnswerError::Timeout)));
+                }
                 // Before the last part leaves our hands: whoever has the answer finds the call
                 // recorded.
                 if this.incoming.is_end_stream() {
@@ -257,7 +284,7 @@ impl Body for UpstreamBody {
                     return Poll::Pending;
                 };
                 if !open.deadline.is_set() {
-                    open.deadline.set(open.idle);
+                    open.deadline.set(open.clocks.wait());
                 }
                 if open.deadline.poll(cx).is_pending() {
                     return Poll::Pending;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::kept::KeptBody;
 use super::trailers::clean_trailers;
 use crate::grpc::TextDecoder;
 use crate::timer::Timer;
@@ -46,8 +47,14 @@ impl RequestProgress {
     }
 }
 
-/// Passes the body on, counting and limiting it.
-pub(crate) struct RequestBody(Option<Streaming>);
+/// The body on its way to the upstream, counted and limited.
+pub(crate) struct RequestBody(Inner);
+
+enum Inner {
+    Empty,
+    Streaming(Streaming),
+    Kept(KeptBody),
+}
 
 /// A request's body as policies find it, and as they leave it.
 pub(crate) enum RequestSource {
@@ -88,7 +95,7 @@ impl Body for RequestSource {
     }
 }
 
-struct Streaming {
+pub(super) struct Streaming {
     incoming: RequestSource,
     progress: Rc<RequestProgress>,
     limit: u64,
@@ -124,7 +131,7 @@ fn is_malformed(error: &hyper::Error) -> bool {
 
 impl RequestBody {
     pub(crate) const fn empty() -> Self {
-        Self(None)
+        Self(Inner::Empty)
     }
 
     pub(crate) const fn new(
@@ -132,7 +139,7 @@ impl RequestBody {
         progress: Rc<RequestProgress>,
         limit: u64,
     ) -> Self {
-        Self(Some(Streaming {
+        Self(Inner::Streaming(Streaming {
             incoming,
             progress,
             limit,
@@ -142,33 +149,60 @@ impl RequestBody {
 
     /// The same body out of its base64.
     pub(crate) fn decoded(mut self) -> Self {
-        if let Some(body) = &mut self.0 {
+        if let Inner::Streaming(body) = &mut self.0 {
             body.text = Some(TextDecoder::default());
         }
         self
     }
+
+    /// The same body, of which up to `most` bytes are kept on their way, so that it can be sent
+    /// again.
+    pub(crate) fn kept(self, most: usize) -> Self {
+        match self.0 {
+            Inner::Streaming(streaming) => Self(Inner::Kept(KeptBody::new(streaming, most))),
+            other => Self(other),
+        }
+    }
+
+    /// The body from its beginning; `None` when that is gone.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match &self.0 {
+            Inner::Empty => Some(Self::empty()),
+            Inner::Streaming(_) => None,
+            Inner::Kept(kept) => kept.again().map(|again| Self(Inner::Kept(again))),
+        }
+    }
+
+    /// All of the body, if it has been passed on and kept.
+    pub(crate) fn whole(&self) -> Option<Bytes> {
+        match &self.0 {
+            Inner::Empty => Some(Bytes::new()),
+            Inner::Streaming(_) => None,
+            Inner::Kept(kept) => kept.whole(),
+        }
+    }
+
+    /// A body that is at hand.
+    pub(crate) fn at_hand(bytes: Bytes, progress: Rc<RequestProgress>) -> Self {
+        let limit = bytes.len() as u64;
+        Self::new(RequestSource::Whole(Some(bytes)), progress, limit)
+    }
 }
 
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = RequestBodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+impl Streaming {
+    pub(super) fn poll(
+        &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        let Some(body) = &mut self.0 else {
-            return Poll::Ready(None);
-        };
-        let progress = &*body.progress;
-        let polled = Pin::new(&mut body.incoming).poll_frame(cx);
+        let progress = &*self.progress;
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         progress.waits_for_client.set(polled.is_pending());
         let Poll::Ready(item) = polled else {
             return Poll::Pending;
         };
         progress.last_ms.set(progress.timer.now_ms());
         match item {
-            None if body.text.as_ref().is_some_and(|text| !text.is_whole()) => {
+            None if self.text.as_ref().is_some_and(|text| !text.is_whole()) => {
                 progress.is_malformed.set(true);
                 Poll::Ready(Some(Err(RequestBodyError::NotBase64)))
             }
@@ -184,7 +218,7 @@ impl Body for RequestBody {
             Some(Ok(mut frame)) => {
                 let length = frame.data_ref().map_or(0, Bytes::len) as u64;
                 let bytes = progress.bytes.get().saturating_add(length);
-                if bytes > body.limit {
+                if bytes > self.limit {
                     progress.over_limit.set(true);
                     return Poll::Ready(Some(Err(RequestBodyError::TooLarge)));
                 }
@@ -192,7 +226,7 @@ impl Body for RequestBody {
                 if let Some(trailers) = frame.trailers_mut() {
                     clean_trailers(trailers);
                 }
-                if let Some(text) = &mut body.text {
+                if let Some(text) = &mut self.text {
                     let Ok(data) = frame.into_data() else {
                         return Poll::Ready(None);
                     };
@@ -202,7 +236,7 @@ impl Body for RequestBody {
                     };
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                if body.incoming.is_end_stream() {
+                if self.incoming.is_end_stream() {
                     progress.finished.set(true);
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -210,17 +244,46 @@ impl Body for RequestBody {
         }
     }
 
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.text.is_none() && self.incoming.is_end_stream()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self.text {
+            Some(_) => SizeHint::default(),
+            None => self.incoming.size_hint(),
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        match &mut self.0 {
+            Inner::Empty => Poll::Ready(None),
+            Inner::Streaming(body) => body.poll(cx),
+            Inner::Kept(body) => body.poll(cx),
+        }
+    }
+
     fn is_end_stream(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|body| body.text.is_none() && body.incoming.is_end_stream())
+        match &self.0 {
+            Inner::Empty => true,
+            Inner::Streaming(body) => body.is_end_stream(),
+            Inner::Kept(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            None => SizeHint::with_exact(0),
-            Some(body) if body.text.is_some() => SizeHint::default(),
-            Some(body) => body.incoming.size_hint(),
+            Inner::Empty => SizeHint::with_exact(0),
+            Inner::Streaming(body) => body.size_hint(),
+            Inner::Kept(body) => body.size_hint(),
         }
     }
 }

@@ -23,10 +23,11 @@ use super::compiled::CompiledCache;
 use super::hints::Hint;
 use super::pump::{self, PumpTask};
 use super::{Caches, now_ms, refresh, reply};
-use crate::body::GatewayBody;
+use crate::body::{Clocks, GatewayBody};
 use crate::call::CallRecord;
 use crate::phases::{Located, original_host, strip_own_cookies};
-use crate::snapshot::{ApiRecord, Plan, VersionRecord};
+use crate::snapshot::{ApiRecord, Plan, Target, VersionRecord};
+use crate::targets::{Caller, Held};
 use crate::timer::Deadline;
 use crate::upstream::Lease;
 use crate::worker::Worker;
@@ -49,10 +50,21 @@ pub(crate) enum Opened {
     Forward(Box<Caching>),
 }
 
+/// The rest of an upstream's answer, and what is held until it is here.
+pub(crate) struct Coming {
+    pub(crate) body: Incoming,
+    pub(crate) lease: Lease,
+    /// Not set.
+    pub(crate) deadline: Deadline,
+    pub(crate) clocks: Clocks,
+    /// The place at one of several targets.
+    pub(crate) held: Option<Held>,
+}
+
 /// What the cache makes of the upstream's answer.
 pub(crate) enum Outcome {
     /// The caller gets it.
-    Pass(Incoming, Lease),
+    Pass(Coming),
     /// The caller gets it as it is stored. The length where it is known.
     Follow(Reader, Option<u64>),
     /// The caller gets another.
@@ -187,6 +199,14 @@ fn version_mark(record: &CallRecord) -> [u8; 16] {
     hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
+/// Callers of a canary get what the canary's targets answer, and no other caller does.
+fn part_mark(record: &CallRecord, api: &ApiRecord, plan: &Plan, headers: &HeaderMap) -> [u8; 1] {
+    let is_canary = plan.upstream.as_ref().is_some_and(|targets| {
+        targets.has_canary() && targets.is_canary(api.id, &Caller::of(record, headers))
+    });
+    [u8::from(is_canary)]
+}
+
 /// The path below the API with the query, without our key. An empty path is the root's.
 pub(super) fn below(located: &Located<'_>) -> String {
     let path = if located.rest.is_empty() {
@@ -216,7 +236,8 @@ fn keys(
     // What else is done to a request decides what the upstream answers.
     let marks = plan.marks();
     let version = version_mark(record);
-    let space: [&[u8]; 4] = [&api.cache_space, &policy.digest, &marks, &version];
+    let part = part_mark(record, api, plan, &parts.headers);
+    let space: [&[u8]; 5] = [&api.cache_space, &policy.digest, &marks, &version, &part];
     let query = located.query.and_then(crate::keys::without_our_keys);
     keys.begin(
         &space,
@@ -519,33 +540,34 @@ impl Caching {
         mut self: Box<Self>,
         worker: &Rc<Worker>,
         parts: &mut response::Parts,
-        body: Incoming,
-        lease: Lease,
-        deadline: Deadline,
+        coming: Coming,
     ) -> Outcome {
         let caches = &worker.gateway.caches;
         match self.kind {
             Kind::Pass => {}
-            Kind::Unsafe => self.invalidate(caches, parts),
+            Kind::Unsafe => {
+                let chosen = coming.held.as_ref().map(Held::target);
+                self.invalidate(caches, parts, chosen);
+            }
             Kind::Head => self.update_by_head(caches, parts),
-            Kind::Fetch => return self.settle_fetch(worker, parts, body, lease, deadline),
+            Kind::Fetch => return self.settle_fetch(worker, parts, coming),
         }
         reply::add_line(&mut parts.headers, self.shown(self.line));
-        Outcome::Pass(body, lease)
+        Outcome::Pass(coming)
     }
 
     fn settle_fetch(
         &mut self,
         worker: &Rc<Worker>,
         parts: &mut response::Parts,
-        body: Incoming,
-        lease: Lease,
-        deadline: Deadline,
+        coming: Coming,
     ) -> Outcome {
         let caches = &worker.gateway.caches;
+        let body = &coming.body;
         let status = parts.status.as_u16();
         if let (304, true, Some(entry)) = (status, self.is_validating, self.entry.clone()) {
-            lease.give_back(&worker.pool, http_body::Body::is_end_stream(&body));
+            let is_over = http_body::Body::is_end_stream(body);
+            coming.lease.give_back(&worker.pool, is_over);
             caches.meters.revalidated.increment(1);
             return Outcome::Reply(self.freshen(worker, &entry, parts));
         }
@@ -566,7 +588,7 @@ impl Caching {
             times,
         };
         let most = self.policy.rules.max_object.min(caches.memory.largest());
-        let length: Option<u64> = http_body::Body::size_hint(&body).exact();
+        let length: Option<u64> = http_body::Body::size_hint(body).exact();
         let judged = self.candidate().judge(&answered, &self.policy.rules);
         let judged = match judged {
             Ok(_) if length.is_some_and(|length| length > most as u64) => Err(NotStored::TooLarge),
@@ -578,7 +600,7 @@ impl Caching {
                 self.not_stored(caches, status, reason);
                 self.line.detail = Some(reason.as_str());
                 reply::add_line(&mut parts.headers, self.shown(self.line));
-                return Outcome::Pass(body, lease);
+                return Outcome::Pass(coming);
             }
         };
         let hint = if draft.audience == Audience::ANYONE {
@@ -595,7 +617,7 @@ impl Caching {
         let (pump, filling) = Filling::begin(most);
         // Before the task begins: it may be over at once.
         let Some(reader) = filling.read() else {
-            return Outcome::Pass(body, lease);
+            return Outcome::Pass(coming);
         };
         let mut ticket = self.ticket.take();
         if let Some(ticket) = &mut ticket {
@@ -610,14 +632,11 @@ impl Caching {
         }
         pump::spawn(PumpTask {
             worker: Rc::clone(worker),
-            body,
-            lease,
+            coming,
             pump,
             draft,
             keys: std::mem::take(&mut self.keys),
             ticket,
-            deadline,
-            idle: self.api.limits.idle,
         });
         reply::add_line(&mut parts.headers, self.shown(self.line));
         Outcome::Follow(reader, length)
@@ -764,11 +783,11 @@ impl Caching {
     }
 
     /// RFC 9111, 4.4.
-    fn invalidate(&self, caches: &Caches, parts: &response::Parts) {
-        let target = match &self.version {
+    fn invalidate(&self, caches: &Caches, parts: &response::Parts, chosen: Option<&Target>) {
+        let target = chosen.or(match &self.version {
             Some(version) => version.target.as_ref(),
             None => self.api.target.as_ref(),
-        };
+        });
         let Some(target) = target else {
             return;
         };

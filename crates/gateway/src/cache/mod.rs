@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use apiverse_cache::{Flights, Memory};
 
-pub(crate) use call::{Caching, Opened, Outcome, open};
+pub(crate) use call::{Caching, Coming, Opened, Outcome, open};
 pub(crate) use compiled::CompiledCache;
 pub(crate) use fast::{Hit, hit, write_hit};
 pub(crate) use meters::CacheMeters;

@@ -4,31 +4,25 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use apiverse_cache::{Entry, KeyWriter, Pump, Stored, Ticket};
 use bytes::Bytes;
 use http_body::Body;
-use hyper::body::Incoming;
 
+use super::call::Coming;
 use super::now_ms;
-use crate::timer::Deadline;
-use crate::upstream::Lease;
 use crate::worker::Worker;
 
 /// What the task works on.
 pub(super) struct PumpTask {
     pub(super) worker: Rc<Worker>,
-    pub(super) body: Incoming,
-    pub(super) lease: Lease,
+    pub(super) coming: Coming,
     pub(super) pump: Pump,
     /// The answer, but for its body.
     pub(super) draft: Entry,
     pub(super) keys: KeyWriter,
     /// Kept until the end, so that those who come meanwhile follow.
     pub(super) ticket: Option<Ticket>,
-    pub(super) deadline: Deadline,
-    pub(super) idle: Duration,
 }
 
 pub(super) fn spawn(task: PumpTask) {
@@ -48,15 +42,15 @@ impl PumpTask {
                 return;
             }
             let next = {
-                let (body, deadline, idle) = (&mut self.body, &self.deadline, self.idle);
-                poll_fn(|cx| poll_part(body, deadline, idle, cx)).await
+                let coming = &mut self.coming;
+                poll_fn(|cx| poll_part(coming, cx)).await
             };
             match next {
                 // It broke off: dropping the pump says so.
                 Err(()) => return,
                 Ok(Some(part)) => {
-                    let is_last =
-                        self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
+                    let body = &self.coming.body;
+                    let is_last = body.is_end_stream() || body.size_hint().exact() == Some(0);
                     if is_last {
                         // Before anybody has the last part: whoever asks then finds it.
                         self.store(&part);
@@ -71,10 +65,10 @@ impl PumpTask {
                 }
             }
         }
-        let is_over = self.body.is_end_stream();
+        let is_over = self.coming.body.is_end_stream();
         drop(self.ticket);
         self.pump.finish();
-        self.lease.give_back(&self.worker.pool, is_over);
+        self.coming.lease.give_back(&self.worker.pool, is_over);
     }
 
     fn store(&mut self, last: &[u8]) {
@@ -90,14 +84,13 @@ impl PumpTask {
 }
 
 /// The next part that has bytes; trailers are not stored.
-fn poll_part(
-    body: &mut Incoming,
-    deadline: &Deadline,
-    idle: Duration,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Option<Bytes>, ()>> {
+fn poll_part(coming: &mut Coming, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ()>> {
+    let deadline = &coming.deadline;
     loop {
-        match Pin::new(&mut *body).poll_frame(cx) {
+        if coming.clocks.is_over() {
+            return Poll::Ready(Err(()));
+        }
+        match Pin::new(&mut coming.body).poll_frame(cx) {
             Poll::Ready(None) => return Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(())),
             Poll::Ready(Some(Ok(frame))) => {
@@ -110,7 +103,7 @@ fn poll_part(
             }
             Poll::Pending => {
                 if !deadline.is_set() {
-                    deadline.set(idle);
+                    deadline.set(coming.clocks.wait());
                 }
                 return match deadline.poll(cx) {
                     Poll::Ready(()) => Poll::Ready(Err(())),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::request;
 
-use super::call::Caching;
+use super::call::{Caching, Coming};
 use crate::body::RequestSource;
 use crate::call::{CallRecord, unix_micros};
 use crate::phases::{Located, ask_upstream, strip_hop};
@@ -34,6 +34,9 @@ pub(super) fn spawn(
         unix_micros(),
     );
     own.version = record.version.clone();
+    // Which target, and how often it is tried, is decided as for the call.
+    own.key_id = record.key_id;
+    own.applied = record.applied.clone();
     tokio::task::spawn_local(async move {
         let located = Located {
             selector: &selector,
@@ -43,12 +46,20 @@ pub(super) fn spawn(
         };
         let body = RequestSource::Whole(None);
         let answered = ask_upstream(&mut own, &api, false, parts, body, &located).await;
+        let held = own.held.take();
         own.discard();
         if let Ok(answered) = answered {
             let (mut parts, body) = answered.response.into_parts();
             strip_hop(&mut parts.headers);
             // What it comes to is in the memory; nobody reads along.
-            drop(caching.settle(&worker, &mut parts, body, answered.lease, answered.deadline));
+            let coming = Coming {
+                body,
+                lease: answered.lease,
+                deadline: answered.deadline,
+                clocks: answered.clocks,
+                held,
+            };
+            drop(caching.settle(&worker, &mut parts, coming));
         }
         drop(activity);
     });

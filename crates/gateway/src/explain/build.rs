@@ -8,6 +8,7 @@ use super::Try;
 use super::limits::{Names, traces};
 use crate::call::CallRecord;
 use crate::snapshot::{ApiRecord, KeyRecord, Target};
+use crate::targets::TryNote;
 
 /// The phases as documents name them, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,6 +222,14 @@ fn phases(steps: [Step; 7], ended: Option<(Phase, ErrorCode)>, total_us: u32) ->
 }
 
 fn attempts(record: &CallRecord, total_us: u32) -> Vec<AttemptTrace> {
+    let tried = &record.notes.tried;
+    if !tried.is_empty() {
+        let last = tried.len().saturating_sub(1);
+        let all = tried.iter().enumerate();
+        return all
+            .map(|(number, note)| attempt(note, number == last, total_us))
+            .collect();
+    }
     let Some(origin) = aimed_at(record).map(origin) else {
         return Vec::new();
     };
@@ -244,6 +253,24 @@ fn attempts(record: &CallRecord, total_us: u32) -> Vec<AttemptTrace> {
             } else {
                 Some(ErrorCode::UpstreamUnreachable)
             },
+            detail: None,
         })
         .collect()
+}
+
+fn attempt(note: &TryNote, is_last: bool, total_us: u32) -> AttemptTrace {
+    let tried = &note.tried;
+    let after = |at_us: u32| u64::from(at_us.saturating_sub(tried.began_us));
+    let ended_us = if is_last { total_us } else { note.ended_us };
+    AttemptTrace {
+        origin: note.origin.text(),
+        began_us: u64::from(tried.began_us),
+        reused: tried.reused,
+        connect_us: tried.connected_us.map(after),
+        first_byte_us: tried.answered_us.map(after),
+        total_us: Some(after(ended_us)),
+        status: note.status,
+        error: note.error,
+        detail: (!note.detail.is_empty()).then(|| note.detail.clone()),
+    }
 }

@@ -16,6 +16,8 @@ use apiverse_cache::StatusLine;
 use apiverse_contract::ErrorCode;
 use apiverse_limits::Level;
 
+use crate::targets::TryNote;
+
 pub(crate) use build::explanation;
 pub(crate) use sink::{Explained, start};
 
@@ -40,6 +42,8 @@ pub(crate) struct Notes {
     /// The upstream's answer has begun.
     pub(crate) answered_us: Option<u32>,
     pub(crate) tries: [Option<Try>; TRIES],
+    /// Those of a call that has several targets, instead of `tries`.
+    pub(crate) tried: Vec<TryNote>,
     /// What the limits said that refused the call.
     pub(crate) refused_levels: Vec<Level>,
 }
@@ -75,6 +79,10 @@ impl Notes {
         if let Some(last) = self.last_try() {
             last.answered_us = Some(at_us);
         }
+    }
+
+    pub(crate) fn last(&self) -> Option<Try> {
+        self.tries.iter().rev().flatten().next().copied()
     }
 
     fn last_try(&mut self) -> Option<&mut Try> {

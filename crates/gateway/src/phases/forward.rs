@@ -24,14 +24,15 @@ use super::outbound::outbound;
 use super::policies::{Address, AnswerOf, Applied, Finish, Flow, PolicyRequest, own_answer};
 use super::refusal::Refusal;
 use super::trace::request_id;
-use crate::body::{GatewayBody, RequestBody, RequestProgress, RequestSource, UpstreamBody};
-use crate::cache::{self, Caching, Opened, Outcome};
+use crate::body::{Clocks, GatewayBody, RequestBody, RequestProgress, RequestSource, UpstreamBody};
+use crate::cache::{self, Caching, Coming, Opened, Outcome};
 use crate::call::{CallRecord, unix_micros};
 use crate::grpc;
 use crate::keys::{self, IdentifyError};
 use crate::limits::{add_fields, take};
 use crate::peer::Peer;
-use crate::snapshot::{ApiRecord, AuthPlan};
+use crate::snapshot::{ApiRecord, AuthPlan, Target};
+use crate::targets::{Caller, Own, balanced};
 use crate::timer::Deadline;
 use crate::upstream::{Answer, Lease, Outbound, TunnelLimits, exchange, tunnel};
 use crate::worker::Worker;
@@ -115,6 +116,7 @@ pub(crate) struct Answered {
     pub(crate) lease: Lease,
     api: Arc<ApiRecord>,
     pub(crate) deadline: Deadline,
+    pub(crate) clocks: Clocks,
     by_query: bool,
     /// The answer is turned into gRPC-Web.
     web: Option<grpc::Kind>,
@@ -230,7 +232,7 @@ pub(crate) async fn proceed(
     let asked = ask_upstream(record, api, by_query, parts, body, &located).await;
     match (asked, caching) {
         (Ok(answered), caching) => Ok(Reply::Upstream(answered, caching)),
-        (Err(refusal), Some(caching)) if refusal.is_upstream_fault() => {
+        (Err(refusal), Some(caching)) if refusal.is_for_want_of_upstream() => {
             caching.stand_in(&worker).map(Reply::Policy).ok_or(refusal)
         }
         (Err(refusal), _) => Err(refusal),
@@ -252,12 +254,10 @@ pub(crate) async fn ask_upstream(
         Some(version) => version.target.as_ref(),
         None => api.target.as_ref(),
     };
-    let target = target.ok_or(Refusal::NoTarget)?;
     let in_query = match &api.auth {
         AuthPlan::Query { name, value } => Some((&**name, value)),
         _ => None,
     };
-    let path = direct(target, located, in_query)?;
     let most = api.limits.max_body;
     if body.size_hint().lower() > most {
         return Err(Refusal::Body { limit: most });
@@ -265,20 +265,56 @@ pub(crate) async fn ask_upstream(
 
     let token = bearer_token(&worker, api).await?;
     let web = match record.grpc {
-        kind @ grpc::Kind::Web { .. } if target.is_grpc => Some(kind),
+        kind @ grpc::Kind::Web { .. } if target.is_some_and(|target| target.is_grpc) => Some(kind),
         _ => None,
     };
     if web.is_some() {
         grpc::set_kind(&mut parts.headers, grpc::Kind::Grpc);
         parts.headers.remove(header::CONTENT_LENGTH);
     }
-    let outbound = assemble(record, parts, body, path, api, token.as_ref())?;
-    let deadline = worker.timer.deadline();
+    let targets = record
+        .applied
+        .as_ref()
+        .and_then(|applied| applied.plan.upstream.clone());
+    let choice = targets
+        .as_ref()
+        .map(|targets| targets.choice(api, &Caller::of(record, &parts.headers)));
+    let mut outbound = assemble(record, parts, body, api, token.as_ref())?;
     record.refused = false;
     let asked_us = record.since_us();
     record.notes.prepared_us = Some(asked_us);
-    let exchanged = exchange(&worker, api, target, outbound, &deadline, record).await;
-    let Answer { response, lease } = exchanged?;
+    let (answer, deadline, clocks) = match (&targets, choice) {
+        (Some(targets), Some(choice)) => {
+            let body = std::mem::replace(outbound.request.body_mut(), RequestBody::empty());
+            *outbound.request.body_mut() = body.kept(targets.keeps());
+            let address = |target: &Target| direct(target, located, in_query);
+            let own = Own {
+                target,
+                version: version.as_ref().and_then(|version| version.id),
+            };
+            let called = balanced(record, api, own, targets, choice, outbound, &address).await?;
+            let clocks = Clocks {
+                idle: called.limits.idle,
+                until: called.until,
+            };
+            record.held = Some(called.held);
+            (called.answer, called.deadline, clocks)
+        }
+        _ => {
+            let target = target.ok_or(Refusal::NoTarget)?;
+            outbound.path = direct(target, located, in_query)?;
+            let deadline = worker.timer.deadline();
+            let (limits, notes, began) = (&api.limits, &mut record.notes, record.started);
+            let asked = exchange(&worker, limits, target, outbound, &deadline, notes, began);
+            let answer = asked.await.map_err(|failed| failed.error)?;
+            let clocks = Clocks {
+                idle: api.limits.idle,
+                until: None,
+            };
+            (answer, deadline, clocks)
+        }
+    };
+    let Answer { response, lease } = answer;
     let answered_us = record.since_us();
     record.notes.answered(answered_us);
     record.upstream_us = Some(i64::from(answered_us - asked_us));
@@ -290,6 +326,7 @@ pub(crate) async fn ask_upstream(
         lease,
         api: Arc::clone(api),
         deadline,
+        clocks,
         by_query,
         web,
     })
@@ -315,12 +352,11 @@ fn choose_version<'a>(
     })
 }
 
-/// The upstream's request, but for what depends on its connection.
+/// The upstream's request, but for what depends on its target and connection.
 fn assemble(
     record: &mut CallRecord,
     mut parts: Parts,
     body: RequestSource,
-    path: PathAndQuery,
     api: &ApiRecord,
     token: Option<&HeaderValue>,
 ) -> Result<Outbound, Refusal> {
@@ -348,7 +384,8 @@ fn assemble(
     parts.extensions = http::Extensions::new();
     Ok(Outbound {
         request: Request::from_parts(parts, body),
-        path,
+        // Each target has its own.
+        path: PathAndQuery::from_static("/"),
         wants_trailers: wishes.trailers || is_grpc,
         upgrade: wishes.upgrade,
         // gRPC has no form without HTTP/2.
@@ -423,6 +460,7 @@ fn pass_on(
         lease,
         api,
         deadline,
+        clocks,
         by_query,
         web,
     } = answered;
@@ -432,21 +470,32 @@ fn pass_on(
     let (mut parts, body) = response.into_parts();
     let protocol = switched_protocol(&parts);
     inbound(&record, &mut parts, &body, by_query);
-    let (body, lease, deadline) = match caching {
-        None => (body, lease, deadline),
-        Some(caching) => {
-            let worker = Rc::clone(&record.worker);
-            let own = worker.timer.deadline();
-            match caching.settle(&worker, &mut parts, body, lease, own) {
-                Outcome::Pass(body, lease) => (body, lease, deadline),
-                Outcome::Reply(response) => return own_answer(record, response),
-                Outcome::Follow(reader, length) => {
-                    let body = GatewayBody::follow(reader, length);
-                    return own_answer(record, Response::from_parts(parts, body));
-                }
+    let mut coming = Coming {
+        body,
+        lease,
+        deadline,
+        clocks,
+        held: record.held.take(),
+    };
+    if let Some(caching) = caching {
+        let worker = Rc::clone(&record.worker);
+        match caching.settle(&worker, &mut parts, coming) {
+            Outcome::Pass(passed) => coming = passed,
+            Outcome::Reply(response) => return own_answer(record, response),
+            Outcome::Follow(reader, length) => {
+                let body = GatewayBody::follow(reader, length);
+                return own_answer(record, Response::from_parts(parts, body));
             }
         }
-    };
+    }
+    let Coming {
+        body,
+        lease,
+        deadline,
+        clocks,
+        held,
+    } = coming;
+    record.held = held;
     if let Some(grant) = &record.grant {
         add_fields(&grant.fields, &mut parts.headers);
     }
@@ -475,8 +524,7 @@ fn pass_on(
     }
     let pool = record.worker.pool.clone();
     let progress = record.progress.clone();
-    let idle = api.limits.idle;
-    let body = UpstreamBody::new(body, record, lease, pool, progress, idle, deadline);
+    let body = UpstreamBody::new(body, record, lease, pool, progress, clocks, deadline);
     if let Some(kind @ grpc::Kind::Web { is_text }) = web
         && grpc::Kind::of_headers(&parts.headers) == grpc::Kind::Grpc
     {

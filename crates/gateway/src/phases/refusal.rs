@@ -11,6 +11,7 @@ use crate::body::GatewayBody;
 use crate::keys::IdentifyError;
 use crate::limits::{LimitRefusal, add_fields};
 use crate::snapshot::{RetiredVersion, UnknownVersion};
+use crate::targets::NotBalanced;
 use crate::upstream::ExchangeError;
 
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -59,6 +60,10 @@ pub(crate) enum Refusal {
     Token(#[from] TokenError),
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
+    #[error("the circuit is open for {wait_ms} ms")]
+    Circuit { wait_ms: u64 },
+    #[error("none of the targets is well")]
+    NoneWell,
     #[error("a task of the gateway failed")]
     Internal,
 }
@@ -66,6 +71,18 @@ pub(crate) enum Refusal {
 impl From<Box<LimitRefusal>> for Refusal {
     fn from(refusal: Box<LimitRefusal>) -> Self {
         Self::Limited(refusal)
+    }
+}
+
+impl From<NotBalanced> for Refusal {
+    fn from(error: NotBalanced) -> Self {
+        match error {
+            NotBalanced::Circuit(wait_ms) => Self::Circuit { wait_ms },
+            NotBalanced::NoTarget => Self::NoTarget,
+            NotBalanced::NoneWell => Self::NoneWell,
+            NotBalanced::Path(error) => error.into(),
+            NotBalanced::Exchange(error) => error.into(),
+        }
     }
 }
 
@@ -89,6 +106,8 @@ impl Refusal {
             Self::Credentials => ErrorCode::UpstreamAuthFailed,
             Self::Token(error) => error.code(),
             Self::Exchange(error) => error.code(),
+            Self::Circuit { .. } => ErrorCode::CircuitOpen,
+            Self::NoneWell => ErrorCode::ServiceUnavailable,
             Self::Internal => ErrorCode::Internal,
         }
     }
@@ -112,6 +131,11 @@ impl Refusal {
                 | ErrorCode::UpstreamTimeout
                 | ErrorCode::Internal
         )
+    }
+
+    /// Whether a stored answer may stand in for the upstream's (RFC 5861, 4).
+    pub(crate) const fn is_for_want_of_upstream(&self) -> bool {
+        self.is_upstream_fault() || matches!(self, Self::Circuit { .. } | Self::NoneWell)
     }
 
     /// What happened, for the caller.
@@ -148,6 +172,10 @@ impl Refusal {
             Self::Credentials => "The API's upstream credentials cannot be read.",
             Self::Token(error) => error.external(),
             Self::Exchange(error) => error.external(),
+            Self::Circuit { .. } => {
+                "Most of the last calls to the upstream failed, so this one was not tried."
+            }
+            Self::NoneWell => "None of the upstream's targets is well.",
             Self::Internal => "Something went wrong on our side.",
         };
         text.to_owned()
@@ -157,7 +185,8 @@ impl Refusal {
     const fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Key(IdentifyError::TooManyGuesses) => Some(60),
-            Self::Overloaded | Self::KeyUnread => Some(1),
+            Self::Circuit { wait_ms } => Some(wait_ms.div_ceil(1000)),
+            Self::Overloaded | Self::KeyUnread | Self::NoneWell => Some(1),
             _ => None,
         }
     }

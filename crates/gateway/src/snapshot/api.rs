@@ -23,7 +23,7 @@ use super::policy::{Policy, RouteRecord, policy, routes};
 use super::versions::{VersionRecord, Versions};
 use crate::config::GatewayConfig;
 use crate::meters::ApiMeters;
-use crate::upstream::Origin;
+use crate::upstream::{Origin, Profile};
 
 /// A registered API.
 pub(crate) struct ApiRecord {
@@ -47,6 +47,7 @@ pub(crate) struct ApiRecord {
 }
 
 /// Where the calls of an API go.
+#[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) origin: Arc<Origin>,
     pub(crate) scheme: Scheme,
@@ -190,7 +191,7 @@ fn cache_space(row: &ApiRow) -> [u8; 16] {
 }
 
 impl Target {
-    pub(super) fn new(base_url: &str, is_sample: bool) -> Option<Self> {
+    pub(crate) fn new(base_url: &str, is_sample: bool) -> Option<Self> {
         let (base_url, is_grpc) = match base_url.strip_prefix("grpc") {
             Some(rest) => (Cow::Owned(format!("http{rest}")), true),
             None => (Cow::Borrowed(base_url), false),
@@ -224,6 +225,21 @@ impl Target {
                 .filter(|query| !query.is_empty())
                 .map(Into::into),
         })
+    }
+}
+
+impl Target {
+    /// The same place, connected to in a policy's way.
+    pub(crate) fn with_profile(&self, profile: &Arc<Profile>) -> Self {
+        Self {
+            origin: Arc::new(self.origin.with_profile(Arc::clone(profile))),
+            scheme: self.scheme.clone(),
+            authority: self.authority.clone(),
+            host: self.host.clone(),
+            base_path: self.base_path.clone(),
+            base_query: self.base_query.clone(),
+            is_grpc: self.is_grpc,
+        }
     }
 }
 

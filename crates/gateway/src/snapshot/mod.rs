@@ -14,7 +14,7 @@ use std::sync::Arc;
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
 use uuid::Uuid;
 
-pub(crate) use api::{ApiRecord, AuthPlan, Target};
+pub(crate) use api::{ApiRecord, AuthPlan, Limits, Target};
 pub(crate) use key::{KeyRecord, Prefix, Secret};
 pub use loader::LoadError;
 pub(crate) use loader::{Loader, Wanted};

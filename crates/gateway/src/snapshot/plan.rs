@@ -11,7 +11,7 @@ use std::sync::Arc;
 use apiverse_contract::OrganizationId;
 use apiverse_contract::policies::{
     CompressionPolicy, CorsPolicy, MockPolicy, PolicyDocument, PolicyKind, PolicyLevel,
-    RequestTransformPolicy, ResponseTransformPolicy, UpstreamPolicy, ValidationPolicy,
+    RequestTransformPolicy, ResponseTransformPolicy, ValidationPolicy,
 };
 use apiverse_settings::vault::Vault;
 use apiverse_store::AttachedRow;
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::cache::CompiledCache;
 use crate::config::GatewayConfig;
+use crate::targets::{Upstreaming, compile};
 
 /// Where a policy comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,9 +33,9 @@ pub(crate) struct Origin {
 
 /// What compiling may need beside the document.
 #[derive(Clone, Copy)]
-#[expect(dead_code, reason = "for the first kind whose compiler needs them")]
 pub(crate) struct Tools<'a> {
     pub(crate) vault: &'a Vault,
+    #[expect(dead_code, reason = "for the first kind whose compiler needs it")]
     pub(crate) config: &'a GatewayConfig,
 }
 
@@ -136,7 +137,7 @@ kinds! {
     request_transform: RequestTransform => AsIs<RequestTransformPolicy>, as_is;
     mock: Mock => AsIs<MockPolicy>, as_is;
     cache: Cache => CompiledCache, CompiledCache::new;
-    upstream: Upstream => AsIs<UpstreamPolicy>, as_is;
+    upstream: Upstream => Upstreaming, compile;
     response_transform: ResponseTransform => AsIs<ResponseTransformPolicy>, as_is;
     compression: Compression => AsIs<CompressionPolicy>, as_is;
 }
@@ -154,7 +155,7 @@ impl Plan {
     pub(crate) fn marks(&self) -> [u8; 2 * MARK] {
         let origins = [
             self.request_transform.as_ref().map(|policy| policy.origin),
-            self.upstream.as_ref().map(|policy| policy.origin),
+            self.upstream.as_ref().map(|policy| policy.place),
         ];
         let mut marks = [0; 2 * MARK];
         for (mark, origin) in marks.chunks_exact_mut(MARK).zip(origins) {

@@ -1,11 +1,13 @@
 //! A new connection: address, TCP, TLS, and the protocol both sides speak.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use apiverse_connectors::{EgressError, egress};
 use apiverse_contract::ErrorCode;
+use apiverse_contract::policies::upstream::HttpVersion;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -83,7 +85,7 @@ impl ConnectError {
 /// A connection in the protocol that was agreed on.
 pub(crate) enum Connected {
     Http1(Http1),
-    Http2(Http2),
+    Http2(Http2, Option<SocketAddr>),
 }
 
 /// What the connection may be used for.
@@ -104,19 +106,30 @@ pub(crate) async fn connect(
 ) -> Result<Connected, ConnectError> {
     let whole = async {
         let tcp = dial(origin, config, timeout).await?;
+        let peer = tcp.peer_addr().ok();
         if !origin.tls && purpose == Purpose::Http2 {
-            return handshake_http2(tcp).await.map(Connected::Http2);
+            let http2 = handshake_http2(tcp).await?;
+            return Ok(Connected::Http2(http2, peer));
         }
         if !origin.tls {
-            return handshake_http1(tcp, purpose).await.map(Connected::Http1);
+            if purpose == Purpose::Calls && origin.http() == HttpVersion::Http2 {
+                let http2 = handshake_http2(tcp).await?;
+                return Ok(Connected::Http2(http2, peer));
+            }
+            return handshake_http1(tcp, purpose, peer)
+                .await
+                .map(Connected::Http1);
         }
         let stream = handshake_tls(origin, config, tcp, purpose).await?;
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            handshake_http2(stream).await.map(Connected::Http2)
+            let http2 = handshake_http2(stream).await?;
+            Ok(Connected::Http2(http2, peer))
         } else if purpose == Purpose::Http2 {
             Err(ConnectError::NoHttp2)
         } else {
-            handshake_http1(stream, purpose).await.map(Connected::Http1)
+            handshake_http1(stream, purpose, peer)
+                .await
+                .map(Connected::Http1)
         }
     };
     tokio::time::timeout(timeout, whole)
@@ -130,6 +143,16 @@ pub(crate) async fn dial(
     config: &GatewayConfig,
     timeout: Duration,
 ) -> Result<TcpStream, ConnectError> {
+    if let (Some(profile), false) = (&origin.profile, origin.is_sample) {
+        let refresh = profile.dns_refresh;
+        let resolved = origin
+            .names
+            .addresses(&config.egress, &origin.host, origin.port, refresh);
+        let addresses = tokio::time::timeout(timeout, resolved)
+            .await
+            .map_err(|_elapsed| EgressError::Timeout)??;
+        return Ok(egress::connect_to(&config.egress, &origin.host, &addresses, timeout).await?);
+    }
     if !origin.is_sample {
         return Ok(egress::connect(&config.egress, &origin.host, origin.port, timeout).await?);
     }
@@ -142,17 +165,26 @@ pub(crate) async fn dial(
     Ok(tcp)
 }
 
-async fn handshake_tls(
+pub(crate) async fn handshake_tls(
     origin: &Origin,
     config: &GatewayConfig,
     tcp: TcpStream,
     purpose: Purpose,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, ConnectError> {
-    let name = ServerName::try_from(origin.host_name().to_owned())
-        .map_err(|error| ConnectError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-    let tls = match purpose {
-        Purpose::Calls | Purpose::Http2 => &config.tls.calls,
-        Purpose::Upgrade => &config.tls.upgrades,
+    let profile = origin.profile.as_deref();
+    let name = match profile.and_then(|profile| profile.server_name.clone()) {
+        Some(name) => name,
+        None => ServerName::try_from(origin.host_name().to_owned()).map_err(|error| {
+            ConnectError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error))
+        })?,
+    };
+    let tls = profile.and_then(|profile| profile.tls.as_ref());
+    let tls = tls.unwrap_or(&config.tls);
+    let tls = match (purpose, origin.http()) {
+        (Purpose::Upgrade, _) | (Purpose::Calls, HttpVersion::Http1) => &tls.upgrades,
+        (Purpose::Http2, _) | (Purpose::Calls, HttpVersion::Auto | HttpVersion::Http2) => {
+            &tls.calls
+        }
     };
     TlsConnector::from(Arc::clone(tls))
         .connect(name, tcp)
@@ -160,7 +192,11 @@ async fn handshake_tls(
         .map_err(ConnectError::Tls)
 }
 
-async fn handshake_http1<S>(stream: S, purpose: Purpose) -> Result<Http1, ConnectError>
+async fn handshake_http1<S>(
+    stream: S,
+    purpose: Purpose,
+    peer: Option<SocketAddr>,
+) -> Result<Http1, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -178,7 +214,7 @@ where
             let _ = connection.with_upgrades().await;
         }),
     };
-    Ok(Http1::new(sender, task.abort_handle()))
+    Ok(Http1::new(sender, task.abort_handle(), peer))
 }
 
 async fn handshake_http2<S>(stream: S) -> Result<Http2, ConnectError>

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apiverse_contract::ErrorCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING};
@@ -16,8 +16,8 @@ use hyper::body::Incoming;
 use super::connect::{ConnectError, Connected, Purpose, connect};
 use super::pool::{Http1, Http2, Lease};
 use crate::body::{RequestBody, RequestProgress};
-use crate::call::CallRecord;
-use crate::snapshot::{ApiRecord, Target};
+use crate::explain::Notes;
+use crate::snapshot::{Limits, Target};
 use crate::timer::Deadline;
 use crate::worker::Worker;
 
@@ -103,12 +103,14 @@ pub(crate) struct Answer {
 /// Sends the request and waits for the head of the answer. `deadline` is left cleared.
 pub(crate) async fn exchange(
     worker: &Worker,
-    api: &ApiRecord,
+    limits: &Limits,
     target: &Target,
     mut outbound: Outbound,
     deadline: &Deadline,
-    record: &mut CallRecord,
-) -> Result<Answer, ExchangeError> {
+    notes: &mut Notes,
+    began: Instant,
+) -> Result<Answer, Failed> {
+    let since_us = || u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX);
     let mut may_reuse = outbound.upgrade.is_none();
     loop {
         let (connection, reused) = match may_reuse
@@ -117,13 +119,15 @@ pub(crate) async fn exchange(
         {
             Some(connection) => {
                 worker.gateway.meters.upstream_reused.increment(1);
-                record.notes.begin_try(record.since_us(), true);
+                notes.begin_try(since_us(), true);
                 (connection, true)
             }
             None => {
-                record.notes.begin_try(record.since_us(), false);
-                let opened = open(worker, api, target, &outbound).await?;
-                record.notes.connected(record.since_us());
+                notes.begin_try(since_us(), false);
+                let opened = open(worker, limits, target, &outbound)
+                    .await
+                    .map_err(Failed::before)?;
+                notes.connected(since_us());
                 (opened, false)
             }
         };
@@ -131,13 +135,13 @@ pub(crate) async fn exchange(
             Connected::Http1(connection) => {
                 prepare_http1(&mut outbound, target);
                 let (request, rest) = outbound.split();
-                let sent = send_http1(worker, api, target, connection, request, deadline, &rest);
+                let sent = send_http1(worker, limits, target, connection, request, deadline, &rest);
                 (sent.await, rest)
             }
-            Connected::Http2(connection) => {
+            Connected::Http2(connection, _) => {
                 prepare_http2(&mut outbound, target);
                 let (request, rest) = outbound.split();
-                let sent = send_http2(worker, api, connection, request, deadline, &rest);
+                let sent = send_http2(worker, limits, connection, request, deadline, &rest);
                 (sent.await, rest)
             }
         };
@@ -145,7 +149,7 @@ pub(crate) async fn exchange(
             (Ok(answer), rest) => {
                 let switched = answer.response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
                 if switched && rest.upgrade.is_none() {
-                    return Err(ExchangeError::UnaskedUpgrade);
+                    return Err(Failed::after(ExchangeError::UnaskedUpgrade));
                 }
                 return Ok(answer);
             }
@@ -156,11 +160,34 @@ pub(crate) async fn exchange(
                 may_reuse = false;
             }
             (Err(Unsent::Whole(_)), _) => {
-                return Err(ExchangeError::Connect(ConnectError::Tcp(
-                    std::io::ErrorKind::ConnectionReset.into(),
-                )));
+                let error = std::io::ErrorKind::ConnectionReset.into();
+                return Err(Failed::before(ConnectError::Tcp(error)));
             }
-            (Err(Unsent::Failed(error)), _) => return Err(error),
+            (Err(Unsent::Failed(error)), _) => return Err(Failed::after(error)),
+        }
+    }
+}
+
+/// An exchange without an answer.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: ExchangeError,
+    /// The upstream may have seen some of the request.
+    pub(crate) is_sent: bool,
+}
+
+impl Failed {
+    fn before(error: ConnectError) -> Self {
+        Self {
+            error: error.into(),
+            is_sent: false,
+        }
+    }
+
+    const fn after(error: ExchangeError) -> Self {
+        Self {
+            error,
+            is_sent: true,
         }
     }
 }
@@ -194,6 +221,23 @@ impl Outbound {
     }
 }
 
+impl Outbound {
+    /// The same request once more, to an address; `None` when its body cannot be sent again.
+    pub(crate) fn again(&self, path: PathAndQuery) -> Option<Self> {
+        let mut request = Request::new(self.request.body().again()?);
+        request.method_mut().clone_from(self.request.method());
+        request.headers_mut().clone_from(self.request.headers());
+        Some(Self {
+            request,
+            path,
+            wants_trailers: self.wants_trailers,
+            upgrade: self.upgrade.clone(),
+            over_http2: self.over_http2,
+            progress: self.progress.clone(),
+        })
+    }
+}
+
 impl Rest {
     fn join(self, request: Request<RequestBody>) -> Outbound {
         Outbound {
@@ -208,10 +252,10 @@ impl Rest {
 }
 
 fn reusable(worker: &Worker, target: &Target, over_http2: bool) -> Option<Connected> {
-    if (target.origin.tls || over_http2)
+    if (target.origin.may_be_http2() || over_http2)
         && let Some(shared) = worker.pool.take_http2(&target.origin)
     {
-        return Some(Connected::Http2(shared));
+        return Some(Connected::Http2(shared, None));
     }
     if over_http2 {
         return None;
@@ -221,7 +265,7 @@ fn reusable(worker: &Worker, target: &Target, over_http2: bool) -> Option<Connec
 
 async fn open(
     worker: &Worker,
-    api: &ApiRecord,
+    limits: &Limits,
     target: &Target,
     outbound: &Outbound,
 ) -> Result<Connected, ConnectError> {
@@ -231,10 +275,10 @@ async fn open(
         Some(_) => Purpose::Upgrade,
     };
     let config = &worker.gateway.config;
-    let connected = connect(&target.origin, config, api.limits.connect, purpose).await?;
+    let connected = connect(&target.origin, config, limits.connect, purpose).await?;
     worker.gateway.meters.upstream_opened.increment(1);
-    if let Connected::Http2(shared) = &connected {
-        worker.pool.put_http2(&target.origin, shared);
+    if let Connected::Http2(shared, peer) = &connected {
+        worker.pool.put_http2(&target.origin, shared, *peer);
     }
     Ok(connected)
 }
@@ -280,7 +324,7 @@ fn prepare_http2(outbound: &mut Outbound, target: &Target) {
 
 async fn send_http1(
     worker: &Worker,
-    api: &ApiRecord,
+    limits: &Limits,
     target: &Target,
     mut connection: Http1,
     request: Request<RequestBody>,
@@ -288,7 +332,7 @@ async fn send_http1(
     rest: &Rest,
 ) -> Result<Answer, Unsent> {
     let sent = connection.sender.try_send_request(request);
-    let response = answer(worker, api, sent, deadline, rest).await?;
+    let response = answer(worker, limits, sent, deadline, rest).await?;
     connection.keep_ms = keep_alive_hint(&response);
     Ok(Answer {
         response,
@@ -298,14 +342,14 @@ async fn send_http1(
 
 async fn send_http2(
     worker: &Worker,
-    api: &ApiRecord,
+    limits: &Limits,
     mut connection: Http2,
     request: Request<RequestBody>,
     deadline: &Deadline,
     rest: &Rest,
 ) -> Result<Answer, Unsent> {
     let sent = connection.try_send_request(request);
-    let response = answer(worker, api, sent, deadline, rest).await?;
+    let response = answer(worker, limits, sent, deadline, rest).await?;
     Ok(Answer {
         response,
         lease: Lease::Http2,
@@ -316,13 +360,13 @@ type Sent = Result<Response<Incoming>, hyper::client::conn::TrySendError<Request
 
 async fn answer(
     worker: &Worker,
-    api: &ApiRecord,
+    limits: &Limits,
     sent: impl Future<Output = Sent>,
     deadline: &Deadline,
     rest: &Rest,
 ) -> Result<Response<Incoming>, Unsent> {
     let progress = rest.progress.as_deref();
-    let waited = within(worker, api.limits.first_byte, sent, deadline, progress).await;
+    let waited = within(worker, limits.first_byte, sent, deadline, progress).await;
     deadline.clear();
     match waited {
         Ok(Ok(response)) => Ok(response),

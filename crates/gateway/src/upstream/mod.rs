@@ -4,11 +4,13 @@ mod connect;
 mod exchange;
 mod origin;
 mod pool;
+mod profile;
 mod tunnel;
 mod websocket;
 
-pub(crate) use connect::{ConnectError, dial};
-pub(crate) use exchange::{Answer, ExchangeError, Outbound, exchange};
+pub(crate) use connect::{ConnectError, Purpose, dial, handshake_tls};
+pub(crate) use exchange::{Answer, ExchangeError, Failed, Outbound, exchange};
 pub(crate) use origin::Origin;
 pub(crate) use pool::{Lease, Pool};
+pub(crate) use profile::Profile;
 pub(crate) use tunnel::{TunnelLimits, tunnel};

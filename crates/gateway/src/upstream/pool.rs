@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,15 +25,21 @@ pub(crate) struct Http1 {
     idle_since_ms: u64,
     /// How long the upstream said it keeps it.
     pub(crate) keep_ms: Option<u64>,
+    peer: Option<SocketAddr>,
 }
 
 /// A connection that calls share.
 pub(crate) type Http2 = http2::SendRequest<RequestBody>;
 
 impl Http1 {
-    pub(crate) fn new(sender: http1::SendRequest<RequestBody>, task: AbortHandle) -> Self {
+    pub(crate) fn new(
+        sender: http1::SendRequest<RequestBody>,
+        task: AbortHandle,
+        peer: Option<SocketAddr>,
+    ) -> Self {
         Self {
             sender,
+            peer,
             task: Some(task),
             idle_since_ms: 0,
             keep_ms: None,
@@ -86,7 +93,7 @@ struct Inner {
 struct OriginPool {
     /// The one used last is at the end and is taken first, so that the others can grow old.
     idle: Vec<Http1>,
-    shared: Option<Http2>,
+    shared: Option<(Http2, Option<SocketAddr>)>,
 }
 
 impl Pool {
@@ -108,7 +115,11 @@ impl Pool {
         let mut at = idle.len();
         while at > 0 {
             at -= 1;
-            if idle[at].sender.is_closed() || self.0.is_stale(&idle[at], now_ms) {
+            let connection = &idle[at];
+            if connection.sender.is_closed()
+                || self.0.is_stale(connection, now_ms)
+                || !origin.is_current(connection.peer)
+            {
                 idle.remove(at);
             } else if idle[at].sender.is_ready() {
                 return Some(idle.remove(at));
@@ -122,10 +133,13 @@ impl Pool {
     pub(crate) fn take_http2(&self, origin: &Arc<Origin>) -> Option<Http2> {
         let mut origins = self.0.origins.borrow_mut();
         let shared = &mut origins.get_mut(origin)?.shared;
-        if shared.as_ref().is_some_and(Http2::is_closed) {
+        let is_over = |(connection, peer): &(Http2, Option<SocketAddr>)| {
+            connection.is_closed() || !origin.is_current(*peer)
+        };
+        if shared.as_ref().is_some_and(is_over) {
             *shared = None;
         }
-        shared.clone()
+        shared.as_ref().map(|(connection, _)| connection.clone())
     }
 
     /// Keeps a connection whose answer has ended.
@@ -149,11 +163,17 @@ impl Pool {
 
     /// Shares a new connection. When two were made at once the first stays; the other serves the
     /// call it was made for.
-    pub(crate) fn put_http2(&self, origin: &Arc<Origin>, connection: &Http2) {
+    pub(crate) fn put_http2(
+        &self,
+        origin: &Arc<Origin>,
+        connection: &Http2,
+        peer: Option<SocketAddr>,
+    ) {
         let mut origins = self.0.origins.borrow_mut();
         let pool = origins.entry(Arc::clone(origin)).or_default();
-        if pool.shared.as_ref().is_none_or(Http2::is_closed) {
-            pool.shared = Some(connection.clone());
+        let is_closed = |(shared, _): &(Http2, Option<SocketAddr>)| shared.is_closed();
+        if pool.shared.as_ref().is_none_or(is_closed) {
+            pool.shared = Some((connection.clone(), peer));
         }
     }
 
@@ -164,7 +184,11 @@ impl Pool {
             pool.idle.retain(|connection| {
                 !connection.sender.is_closed() && !self.0.is_stale(connection, now_ms)
             });
-            if pool.shared.as_ref().is_some_and(Http2::is_closed) {
+            if pool
+                .shared
+                .as_ref()
+                .is_some_and(|(shared, _)| shared.is_closed())
+            {
                 pool.shared = None;
             }
             !pool.idle.is_empty() || pool.shared.is_some()

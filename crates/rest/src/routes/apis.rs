@@ -2,14 +2,15 @@
 
 use apiverse_contract::apis::{ApiView, CreateApi, PatchApi};
 use apiverse_contract::policies::{CachePurge, CachePurged};
+use apiverse_contract::policies::upstream::TargetList;
 use apiverse_contract::{ApiId, ErrorCode, ListQuery, Page};
 use apiverse_gateway::PurgeWhat;
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
-use super::created;
+use super::{created, no_store};
 use crate::openapi::problems::{BODY, CHANGE, QUERY, ROLE, SIGNED_IN, problems};
 use crate::{ApiJson, ApiPath, ApiProblem, ApiQuery, Authenticated, RestState};
 
@@ -73,6 +74,26 @@ pub async fn get(
     ApiPath(id): ApiPath<ApiId>,
 ) -> Answer<Json<ApiView>> {
     Ok(Json(state.platform.api_get(&actor, id).await?))
+}
+
+/// Show how the targets of an API are
+///
+/// Health and calls under way of each target of its upstream policies, and the circuit breaker, as
+/// the node knows them that answers: each node finds out for itself. Empty for an API without an
+/// upstream policy.
+#[utoipa::path(
+    get, path = "/apis/{id}/targets", operation_id = "list_api_targets", tag = "apis",
+    params(("id" = String, Path, format = Uuid, description = "Id of the API")),
+    responses((status = 200, description = "The targets now", body = TargetList), GetProblems),
+)]
+pub async fn targets(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+    ApiPath(id): ApiPath<ApiId>,
+) -> Answer<Response> {
+    let permit = state.platform.api_permit(&actor, id).await?;
+    let data = state.gateway.targets(permit.organization_id(), id);
+    Ok(no_store(Json(TargetList { data }).into_response()))
 }
 
 problems!(ChangeProblems: SIGNED_IN, CHANGE, BODY, &[ErrorCode::ApiNotFound, ErrorCode::SlugTaken]);
