@@ -17,6 +17,7 @@ mod passwords;
 mod permissions;
 mod platform;
 mod policies;
+mod policy_secrets;
 mod purges;
 mod routes;
 mod session_store;

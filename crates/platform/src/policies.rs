@@ -19,6 +19,7 @@ use crate::fault::{
 };
 use crate::permissions::Permission;
 use crate::platform::{Event, Platform};
+use crate::policy_secrets::seal_client_key;
 use crate::urls;
 
 operation_error! {
@@ -195,6 +196,7 @@ impl Platform {
     ) -> Result<(AttachedPolicy, bool), PolicyWriteError> {
         actor.require(permissions(place.level).1)?;
         let found = self.policy_place(actor, place).await?;
+        let document = self.sealed(&found, document).await?;
         let value = self.checked(place.level, &document)?;
         let (row, is_new) = self
             .policy_write(actor, &found, Some(value), condition, "policy.updated")
@@ -294,6 +296,7 @@ impl Platform {
                 let document = PolicyDocument::from_value(place.kind, value).map_err(|_| {
                     Invalid::one("version", "holds what is not understood any more")
                 })?;
+                let document = self.sealed(&found, document).await?;
                 Some(self.checked(place.level, &document)?)
             }
             None => None,
@@ -411,6 +414,32 @@ impl Platform {
         })
     }
 
+    /// The document with its secrets encrypted.
+    async fn sealed(
+        &self,
+        found: &Found,
+        document: PolicyDocument,
+    ) -> Result<PolicyDocument, PolicyWriteError> {
+        let PolicyDocument::Upstream(mut upstream) = document else {
+            return Ok(document);
+        };
+        if upstream.tls.is_some() {
+            let (organization_id, scope, kind) = (found.organization_id, found.scope, found.kind);
+            let before = self
+                .store()
+                .attached_get(organization_id, scope, kind)
+                .await?
+                .and_then(|row| row.document);
+            let known = before
+                .as_ref()
+                .and_then(|before| before["tls"]["client_key"].as_str());
+            let vault = &self.inner.vault;
+            seal_client_key(&mut upstream, known, organization_id, vault)
+                .map_err(|error| Invalid(vec![error]))?;
+        }
+        Ok(PolicyDocument::Upstream(upstream))
+    }
+
     /// The document as it is stored.
     pub(crate) fn checked(
         &self,
@@ -433,10 +462,9 @@ impl Platform {
             && upstream.enabled
         {
             let config = &self.inner.config;
-            for (at, target) in upstream.targets.iter().enumerate() {
-                let url = urls::base_url(&target.url, &config.egress, config.sample_enabled);
-                if let Err(message) = url {
-                    errors.push(FieldError::new(format!("targets.{at}.url"), message));
+            for (field, url) in upstream.urls() {
+                if let Err(message) = urls::base_url(url, &config.egress, config.sample_enabled) {
+                    errors.push(FieldError::new(field, message));
                 }
             }
         }

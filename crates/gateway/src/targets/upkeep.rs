@@ -158,12 +158,12 @@ async fn status(config: &GatewayConfig, target: &Target, checks: &Checks) -> Opt
     let origin = &target.origin;
     let limit = Duration::from_millis(u64::from(checks.timeout_ms));
     let tcp = dial(origin, config, limit).await.ok()?;
-    let is_http2 = origin.http() == HttpVersion::Http2;
+    let is_http2 = origin.http() == HttpVersion::Http2 || target.is_grpc;
     if !origin.tls {
         return ask(tcp, is_http2, target, checks).await;
     }
     let purpose = match is_http2 {
-        true => Purpose::Calls,
+        true => Purpose::Http2,
         false => Purpose::Upgrade,
     };
     let tls = handshake_tls(origin, config, tcp, purpose).await.ok()?;
