@@ -22,6 +22,7 @@ mod quotas;
 mod real_upstreams;
 mod shutdown;
 mod tls;
+mod upstreams;
 mod usage;
 
 use apiverse_testkit::{App, Engine, Options};
