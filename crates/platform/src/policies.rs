@@ -420,23 +420,31 @@ impl Platform {
         found: &Found,
         document: PolicyDocument,
     ) -> Result<PolicyDocument, PolicyWriteError> {
-        let PolicyDocument::Upstream(mut upstream) = document else {
-            return Ok(document);
-        };
-        if upstream.tls.is_some() {
-            let (organization_id, scope, kind) = (found.organization_id, found.scope, found.kind);
-            let before = self
+        let (organization_id, scope, kind) = (found.organization_id, found.scope, found.kind);
+        let before = match &document {
+            PolicyDocument::Upstream(upstream) if upstream.tls.is_some() => self
                 .store()
                 .attached_get(organization_id, scope, kind)
                 .await?
-                .and_then(|row| row.document);
-            let known = before
-                .as_ref()
-                .and_then(|before| before["tls"]["client_key"].as_str());
-            let vault = &self.inner.vault;
-            seal_client_key(&mut upstream, known, organization_id, vault)
-                .map_err(|error| Invalid(vec![error]))?;
-        }
+                .and_then(|row| row.document),
+            _ => None,
+        };
+        Ok(self.seal(organization_id, document, before.as_ref())?)
+    }
+
+    /// The document with its secrets encrypted. `before`: the one that it replaces.
+    pub(crate) fn seal(
+        &self,
+        organization_id: OrganizationId,
+        document: PolicyDocument,
+        before: Option<&Value>,
+    ) -> Result<PolicyDocument, Invalid> {
+        let PolicyDocument::Upstream(mut upstream) = document else {
+            return Ok(document);
+        };
+        let known = before.and_then(|before| before["tls"]["client_key"].as_str());
+        seal_client_key(&mut upstream, known, organization_id, &self.inner.vault)
+            .map_err(|error| Invalid(vec![error]))?;
         Ok(PolicyDocument::Upstream(upstream))
     }
 

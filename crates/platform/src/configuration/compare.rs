@@ -519,10 +519,12 @@ impl Comparing<'_> {
                     continue;
                 }
             };
-            match self.platform.checked(scope.level(), &document) {
+            let before = old.and_then(|old| old.get(&kind));
+            let platform = self.platform;
+            let sealed = platform.seal(self.organization_id, document, before);
+            match sealed.and_then(|document| platform.checked(scope.level(), &document)) {
                 Err(Invalid(errors)) => self.invalid(&path, errors),
                 Ok(value) => {
-                    let before = old.and_then(|old| old.get(&kind));
                     if before != Some(&value) {
                         let step = ConfigurationStep::Policy {
                             scope,
