@@ -191,6 +191,13 @@ impl Breaker {
         }
     }
 
+    /// Milliseconds for which calls are refused; `None`: the next one passes, or is tried.
+    #[must_use]
+    pub fn refuses_for(&self, now_ms: u64) -> Option<u64> {
+        let until_ms = self.inner.lock().open_until_ms?;
+        until_ms.checked_sub(now_ms).filter(|left| *left > 0)
+    }
+
     /// How often it has opened.
     #[must_use]
     pub fn times_opened(&self) -> u64 {
@@ -230,6 +237,8 @@ mod tests {
         let breaker = opened();
         assert_eq!(breaker.admit(0), Admission::Refused(500));
         assert_eq!(breaker.admit(499), Admission::Refused(1));
+        assert_eq!(breaker.refuses_for(499), Some(1));
+        assert_eq!(breaker.refuses_for(500), None);
         assert_eq!(breaker.state(500), BreakerState::HalfOpen);
         assert_eq!(breaker.admit(500), Admission::Trial);
         assert_eq!(breaker.admit(500), Admission::Trial);

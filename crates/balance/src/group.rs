@@ -38,6 +38,8 @@ pub struct GroupRules {
     /// For consistent hashing: calls under way of one target, in hundredths of the average of its
     /// weight; 0: no bound.
     pub load_percent: u64,
+    /// Most calls under way on one target; 0: no limit.
+    pub most_under_way: u32,
 }
 
 impl Default for GroupRules {
@@ -47,6 +49,7 @@ impl Default for GroupRules {
             max_ejected_percent: 50,
             panic_percent: 10,
             load_percent: 150,
+            most_under_way: 0,
         }
     }
 }
@@ -68,6 +71,15 @@ pub struct Picked {
     pub is_trial: bool,
     /// Too few targets are well: health was ignored.
     pub is_panic: bool,
+}
+
+/// Why no target gets a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoPick {
+    /// None is well.
+    NoneWell,
+    /// Those that are well have as many calls as they take.
+    Full,
 }
 
 /// What is known of a target now.
@@ -149,8 +161,10 @@ impl Group {
 
     /// A target for a call. `tried`: bits of those that failed it before, which are taken only
     /// when there is no other. `is_repeatable`: the call could be repeated should it fail, so it
-    /// may go to a target on trial. `None`: none takes calls.
-    #[must_use]
+    /// may go to a target on trial.
+    ///
+    /// # Errors
+    /// None takes calls.
     pub fn pick(
         &self,
         now_ms: u64,
@@ -158,17 +172,55 @@ impl Group {
         random: u64,
         tried: u64,
         is_repeatable: bool,
-    ) -> Option<Picked> {
+    ) -> Result<Picked, NoPick> {
+        let claims = |target: &Target| target.claim_trial();
+        self.pick_by(now_ms, way, random, tried, is_repeatable, claims)
+    }
+
+    /// What [`Group::pick`] would say to a first try now; nothing follows from it.
+    ///
+    /// # Errors
+    /// None takes calls.
+    pub fn preview(
+        &self,
+        now_ms: u64,
+        way: Way,
+        random: u64,
+        is_repeatable: bool,
+    ) -> Result<Picked, NoPick> {
+        self.pick_by(now_ms, way, random, 0, is_repeatable, |_| true)
+    }
+
+    /// `claims`: whether the place of a target's trial call is the caller's.
+    fn pick_by(
+        &self,
+        now_ms: u64,
+        way: Way,
+        random: u64,
+        tried: u64,
+        is_repeatable: bool,
+        claims: impl Fn(&Target) -> bool,
+    ) -> Result<Picked, NoPick> {
         let (mut all, mut serving, mut serving_weight, mut weight) = (0_u64, 0_u64, 0_u64, 0_u64);
+        let mut full = 0_u64;
+        let most = self.rules.most_under_way;
         for (index, (member, target)) in self.members.iter().enumerate() {
             let bit = 1 << index;
             all |= bit;
             weight += u64::from(member.weight);
+            let is_full = most > 0 && target.under_way() >= most;
+            if is_full {
+                full |= bit;
+            }
             if target.is_serving() {
                 serving |= bit;
                 serving_weight += u64::from(member.weight);
-            } else if tried & bit == 0 && self.is_on_trial(target, is_repeatable, now_ms) {
-                return Some(Picked {
+            } else if tried & bit == 0
+                && !is_full
+                && self.is_on_trial(target, is_repeatable, now_ms)
+                && claims(target)
+            {
+                return Ok(Picked {
                     index,
                     is_trial: true,
                     is_panic: false,
@@ -177,14 +229,20 @@ impl Group {
         }
         let is_panic = serving == 0 && self.rules.panic_percent > 0
             || serving_weight * 100 < weight * self.rules.panic_percent;
-        let usable = if is_panic { all } else { serving };
+        let well = if is_panic { all } else { serving };
+        let usable = well & !full;
+        let nothing = match well {
+            0 => NoPick::NoneWell,
+            _ => NoPick::Full,
+        };
         let fresh = usable & !tried;
         let from = if fresh == 0 { usable } else { fresh };
         let index = match way {
             Way::LeastRequest => self.least_request(from, random),
             Way::Hash(hash) => self.by_hash(from, hash),
-        }?;
-        Some(Picked {
+        };
+        let index = index.ok_or(nothing)?;
+        Ok(Picked {
             index,
             is_trial: false,
             is_panic,
@@ -193,7 +251,7 @@ impl Group {
 
     fn is_on_trial(&self, target: &Target, is_repeatable: bool, now_ms: u64) -> bool {
         let patience_ms = self.rules.ejection.unwrap_or_default().base_ms;
-        target.takes(is_repeatable, patience_ms, now_ms) == Takes::Trial && target.claim_trial()
+        target.takes(is_repeatable, patience_ms, now_ms) == Takes::Trial
     }
 
     fn least_request(&self, from: u64, random: u64) -> Option<usize> {
@@ -275,14 +333,14 @@ impl Group {
             .map(|(index, (member, target))| (index, member, &**target))
     }
 
-    /// A call to a target begins.
-    pub fn begin(&self, index: usize) {
-        if let Some((_, target)) = self.members.get(index) {
-            target.begin();
-        }
+    /// A call to a target begins; false: others were faster, and it has as many as it takes.
+    #[must_use]
+    pub fn begin(&self, index: usize) -> bool {
+        let target = self.members.get(index).map(|(_, target)| target);
+        target.is_some_and(|target| target.begin(self.rules.most_under_way))
     }
 
-    /// It is over.
+    /// A call that has begun is over.
     pub fn end(&self, index: usize) {
         if let Some((_, target)) = self.members.get(index) {
             target.end();
@@ -413,10 +471,33 @@ mod tests {
     #[test]
     fn the_freer_one_gets_the_call() {
         let group = group(&[1, 1], GroupRules::default());
-        group.begin(0);
+        assert!(group.begin(0));
         assert_eq!(spread(&group, 100, |_| Way::LeastRequest), [0, 100]);
         group.end(0);
         assert!(spread(&group, 100, |_| Way::LeastRequest)[0] > 20);
+    }
+
+    #[test]
+    fn a_full_target_gets_no_call() {
+        let rules = GroupRules {
+            most_under_way: 2,
+            ..GroupRules::default()
+        };
+        let group = group(&[1, 1], rules);
+        for way in [Way::LeastRequest, Way::Hash(5)] {
+            for number in 0..4 {
+                let picked = group.pick(0, way, mix(number), 0, true).unwrap();
+                assert!(group.begin(picked.index));
+            }
+            assert_eq!(group.pick(0, way, 1, 0, true), Err(NoPick::Full));
+            assert!(!group.begin(1), "who was slower");
+            group.end(1);
+            let picked = group.pick(0, way, 1, 0, true);
+            assert_eq!(picked.map(|picked| picked.index), Ok(1));
+            group.end(1);
+            group.end(0);
+            group.end(0);
+        }
     }
 
     #[test]
@@ -463,7 +544,7 @@ mod tests {
         let mut under_way = [0_u64; 3];
         for calls in 1..=300_u64 {
             let picked = group.pick(0, Way::Hash(7), 0, 0, true).unwrap();
-            group.begin(picked.index);
+            assert!(group.begin(picked.index));
             under_way[picked.index] += 1;
             let most = (calls * 125).div_ceil(300);
             assert!(
@@ -482,11 +563,11 @@ mod tests {
                 .unwrap();
             assert_eq!(picked.index, 2);
         }
-        assert!(group.pick(0, Way::LeastRequest, 1, 0b111, true).is_some());
+        assert!(group.pick(0, Way::LeastRequest, 1, 0b111, true).is_ok());
         assert!(
             Group::new(Vec::new(), GroupRules::default())
                 .pick(0, Way::LeastRequest, 1, 0, true)
-                .is_none()
+                .is_err()
         );
     }
 
@@ -539,7 +620,10 @@ mod tests {
             },
         );
         strict.check(0, false, rules, 0);
-        assert_eq!(strict.pick(0, Way::LeastRequest, 0, 0, true), None);
+        assert_eq!(
+            strict.pick(0, Way::LeastRequest, 0, 0, true),
+            Err(NoPick::NoneWell)
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod target;
 mod window;
 
 pub use breaker::{Admission, Breaker, BreakerRules, BreakerState};
-pub use group::{Group, GroupRules, MAX_TARGETS, Member, Picked, TargetView, Way};
+pub use group::{Group, GroupRules, MAX_TARGETS, Member, NoPick, Picked, TargetView, Way};
 pub use retry::{Attempt, Backoff, Budget, Failure, NoRetry, parse_retry_after, permit};
 pub use split::{SHARES, hash, share_of};
 pub use target::{Change, CheckRules, EjectionRules, Health, Outcome};

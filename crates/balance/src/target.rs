@@ -138,8 +138,16 @@ impl Target {
         self.under_way.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn begin(&self) {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
+    /// Counts a call, unless `most` (0: no limit) are under way.
+    pub(crate) fn begin(&self, most: u32) -> bool {
+        if most == 0 {
+            self.under_way.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        let more = |count: u32| (count < most).then_some(count + 1);
+        self.under_way
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .is_ok()
     }
 
     pub(crate) fn end(&self) {
@@ -417,7 +425,7 @@ mod tests {
     #[test]
     fn calls_under_way_never_fall_below_none() {
         let target = Target::new(1_000);
-        target.begin();
+        assert!(target.begin(0));
         target.end();
         target.end();
         assert_eq!(target.under_way(), 0);

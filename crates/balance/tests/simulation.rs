@@ -50,13 +50,13 @@ impl World {
         let mut tried = 0;
         for tries in 1.. {
             let random = self.random();
-            let Some(picked) = self
+            let Ok(picked) = self
                 .group
                 .pick(self.now_ms, Way::LeastRequest, random, tried, true)
             else {
                 break;
             };
-            self.group.begin(picked.index);
+            assert!(self.group.begin(picked.index), "there is no limit");
             self.tries[picked.index] += 1;
             let is_good = is_up(picked.index);
             let outcome = if is_good {

@@ -10,6 +10,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::LimitOrigin;
+use crate::policies::PolicyLevel;
+use crate::policies::upstream::{CircuitState, TargetState};
 use crate::redacted::redacted_debug;
 use crate::validation::{is_header_value, is_token};
 use crate::{ApiId, ErrorCode, FieldError, KeyId, RouteId, Validation};
@@ -161,6 +163,25 @@ pub struct AttemptTrace {
     pub detail: Option<String>,
 }
 
+/// What an upstream policy did with a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UpstreamTrace {
+    /// What the policy is attached to.
+    pub level: PolicyLevel,
+    /// The call belongs to the canary's part.
+    pub is_canary: bool,
+    /// The circuit as the call found it; `null`: the policy has no breaker.
+    pub circuit: Option<CircuitState>,
+    /// The target that had the call last, or would have it; `null`: none.
+    pub target: Option<String>,
+    /// Why that one, for people.
+    pub detail: Option<String>,
+    /// The targets as they are now, where the call is only asked about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetState>,
+}
+
 /// A thing, and what it was called at the time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -190,6 +211,9 @@ pub struct Explanation {
     pub limits: Vec<LimitTrace>,
     /// In the order in which they were made; none of a call that was only asked about.
     pub attempts: Vec<AttemptTrace>,
+    /// `null`: the call has no upstream policy, or did not come that far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamTrace>,
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl PolicyScope {
 
 /// The table of the kinds, in the order in which calls meet them.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident($document:ident) $name:literal $levels:expr;)*) => {
+    ($($(#[$doc:meta])* $kind:ident($document:ty) $name:literal $levels:expr;)*) => {
         /// What a policy does.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -230,7 +230,7 @@ kinds! {
     /// Answers that are kept and given again.
     Cache(CachePolicy) "cache" EVERYWHERE;
     /// Where calls go, and what happens when that fails.
-    Upstream(UpstreamPolicy) "upstream" EVERYWHERE;
+    Upstream(Box<UpstreamPolicy>) "upstream" EVERYWHERE;
     /// Changes to the answer.
     ResponseTransform(ResponseTransformPolicy) "response_transform" EVERYWHERE;
     /// Which codings the answer is sent in.

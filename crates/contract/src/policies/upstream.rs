@@ -17,6 +17,8 @@ pub use state::{CircuitState, TargetHealth, TargetList, TargetState, TargetsOfPo
 
 /// Most targets of one list.
 pub const MAX_TARGETS: usize = 64;
+/// Most calls that a target may be allowed at once.
+pub const MAX_UNDER_WAY: u32 = 1_000_000;
 
 /// The targets of an API and how they are used. What is absent has a default that suits most
 /// APIs; an empty document adds ejection, retries where they are safe, and nothing else.
@@ -122,6 +124,10 @@ pub struct Balancing {
     /// for no bound. What is above goes to the next target.
     #[cfg_attr(feature = "openapi", schema(default = 150))]
     pub load_percent: u32,
+    /// Most calls under way on one target at once, 1 to 1,000,000, counted by each node for itself;
+    /// no limit when absent. A call that finds every target full is refused with 503.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_under_way: Option<u32>,
 }
 
 impl Default for Balancing {
@@ -131,6 +137,7 @@ impl Default for Balancing {
             hash_by: SplitBy::Key,
             header: None,
             load_percent: 150,
+            max_under_way: None,
         }
     }
 }
@@ -166,6 +173,13 @@ impl UpstreamPolicy {
             matches!(self.balancing.load_percent, 0 | 100..=1000),
             "balancing.load_percent",
             "must be 0, or between 100 and 1000",
+        );
+        v.check(
+            self.balancing
+                .max_under_way
+                .is_none_or(|calls| (1..=MAX_UNDER_WAY).contains(&calls)),
+            "balancing.max_under_way",
+            "must be between 1 and 1000000",
         );
         v.check(
             self.failure_statuses.len() <= 100 && self.failure_statuses.iter().all(is_failure),
@@ -287,7 +301,9 @@ mod tests {
     fn every_problem_is_told_with_its_field() {
         let document = json!({
             "targets": [{"url": "http://a", "weight": 1001}, {"url": "http://a"}, {"url": " "}],
-            "balancing": {"method": "hash", "hash_by": "header", "load_percent": 50},
+            "balancing": {
+                "method": "hash", "hash_by": "header", "load_percent": 50, "max_under_way": 0
+            },
             "failure_statuses": [200],
             "panic_percent": 101,
             "dns_refresh_seconds": 0,
@@ -307,6 +323,7 @@ mod tests {
             "targets.2.url",
             "balancing.header",
             "balancing.load_percent",
+            "balancing.max_under_way",
             "failure_statuses",
             "panic_percent",
             "dns_refresh_seconds",

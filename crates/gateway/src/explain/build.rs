@@ -1,6 +1,8 @@
 //! From a call's record to the document that explains it.
 
-use apiverse_contract::explain::{AttemptTrace, Explanation, Named, PhaseOutcome, PhaseTrace};
+use apiverse_contract::explain::{
+    AttemptTrace, Explanation, Named, PhaseOutcome, PhaseTrace, UpstreamTrace,
+};
 use apiverse_contract::{ApiId, ErrorCode, KeyId};
 use chrono::DateTime;
 
@@ -8,7 +10,7 @@ use super::Try;
 use super::limits::{Names, traces};
 use crate::call::CallRecord;
 use crate::snapshot::{ApiRecord, KeyRecord, Target};
-use crate::targets::TryNote;
+use crate::targets::{TryNote, UpstreamNote};
 
 /// The phases as documents name them, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,7 +108,10 @@ pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
         Step {
             phase: Phase::Direct,
             until_us: notes.prepared_us,
-            detail: aimed_at(record).map(origin),
+            detail: match notes.tried.last() {
+                Some(last) => Some(last.origin.text()),
+                None => aimed_at(record).map(origin),
+            },
         },
         Step {
             phase: Phase::Forward,
@@ -150,6 +155,21 @@ pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
         phases: phases(steps, ended, total_us),
         limits,
         attempts: attempts(record, total_us),
+        upstream: notes.upstream.map(|note| upstream(note, &notes.tried)),
+    }
+}
+
+fn upstream(note: UpstreamNote, tried: &[TryNote]) -> UpstreamTrace {
+    let last = tried.last();
+    UpstreamTrace {
+        level: note.level,
+        is_canary: note.is_canary,
+        circuit: note.circuit,
+        target: last.map(|last| last.url.to_string()),
+        detail: last
+            .map(|last| last.detail.clone())
+            .filter(|detail| !detail.is_empty()),
+        targets: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use apiverse_balance::NoPick;
 use apiverse_contract::explain::{ExplainRequest, Explanation, Named, PhaseOutcome, PhaseTrace};
 use apiverse_contract::limits::CONCURRENCY_NAME;
 use apiverse_contract::{ErrorCode, OrganizationId};
@@ -18,7 +19,8 @@ use crate::Gateway;
 use crate::keys::{self, Candidate, Identifier, IdentifyError, VerifiedKeys};
 use crate::limits::Caller;
 use crate::phases;
-use crate::snapshot::{ApiRecord, AuthPlan, KeyRecord, Snapshot, VersionRecord};
+use crate::snapshot::{ApiRecord, AuthPlan, KeyRecord, Snapshot, Target};
+use crate::targets::{self, Own, Preview};
 
 /// The phases so far.
 struct Course {
@@ -63,7 +65,7 @@ impl Gateway {
     /// taken as valid; APIs and keys of others are unknown here, as they are to a call.
     #[must_use]
     pub fn explain(
-        &self,
+        self: &Arc<Self>,
         organization: OrganizationId,
         ask: &ExplainRequest,
         asker: IpAddr,
@@ -83,6 +85,7 @@ impl Gateway {
             phases: Vec::new(),
             limits: Vec::new(),
             attempts: Vec::new(),
+            upstream: None,
         };
         let mut course = Course {
             began: Instant::now(),
@@ -111,7 +114,7 @@ impl Gateway {
         reason = "the parts of one question and its answer"
     )]
     fn run(
-        &self,
+        self: &Arc<Self>,
         snapshot: &Snapshot,
         organization: OrganizationId,
         ask: &ExplainRequest,
@@ -236,7 +239,42 @@ impl Gateway {
             course.end(Phase::Limit, None, Some(format!("{} limits", levels.len())));
         }
 
-        self.address(&api, version.as_deref(), &located, ask, course)?;
+        let own = Own {
+            target: match &version {
+                Some(version) => version.target.as_ref(),
+                None => api.target.as_ref(),
+            },
+            version: version.as_ref().and_then(|version| version.id),
+        };
+        let plan = met.plan(&key, &api, version.as_deref());
+        let previewed = match plan.and_then(|plan| plan.upstream) {
+            None => None,
+            Some(compiled) => {
+                let headers = headers(ask);
+                let caller = targets::Caller::new(key.id, ask.address.unwrap_or(asker), &headers);
+                let is_idempotent = method.is_idempotent();
+                Preview::of(self, &api, own, &compiled, &caller, is_idempotent)
+            }
+        };
+        let target = match &previewed {
+            Some(preview) => preview.target.as_deref().ok().or(own.target),
+            None => own.target,
+        };
+        self.address(&api, target, &located, ask, course)?;
+        if let Some(preview) = previewed {
+            answer.upstream = Some(preview.trace);
+            if let Some(wait_ms) = preview.refused_ms {
+                let why = format!("the circuit is open for {wait_ms} ms yet");
+                return refuse(course, Phase::Forward, ErrorCode::CircuitOpen, &why);
+            }
+            if let Err(reason) = preview.target {
+                let why = match reason {
+                    NoPick::NoneWell => "none of the targets is well",
+                    NoPick::Full => "every target has as many calls under way as it takes",
+                };
+                return refuse(course, Phase::Forward, ErrorCode::ServiceUnavailable, why);
+            }
+        }
         course.skip(
             Phase::Forward,
             "a call that is only asked about reaches no upstream",
@@ -298,7 +336,7 @@ impl Gateway {
     fn address(
         &self,
         api: &ApiRecord,
-        version: Option<&VersionRecord>,
+        target: Option<&Target>,
         located: &phases::Located<'_>,
         ask: &ExplainRequest,
         course: &mut Course,
@@ -306,10 +344,6 @@ impl Gateway {
         let refuse = |course: &mut Course, code, why: String| {
             course.end(Phase::Direct, Some(code), Some(why));
             Err(code)
-        };
-        let target = match version {
-            Some(version) => version.target.as_ref(),
-            None => api.target.as_ref(),
         };
         let Some(target) = target else {
             let why = "the API's base URL cannot be used".to_owned();

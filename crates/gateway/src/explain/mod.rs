@@ -16,7 +16,7 @@ use apiverse_cache::StatusLine;
 use apiverse_contract::ErrorCode;
 use apiverse_limits::Level;
 
-use crate::targets::TryNote;
+use crate::targets::{TryNote, UpstreamNote};
 
 pub(crate) use build::explanation;
 pub(crate) use sink::{Explained, start};
@@ -42,6 +42,8 @@ pub(crate) struct Notes {
     /// The upstream's answer has begun.
     pub(crate) answered_us: Option<u32>,
     pub(crate) tries: [Option<Try>; TRIES],
+    /// `None`: the call has no upstream policy, or did not come that far.
+    pub(crate) upstream: Option<UpstreamNote>,
     /// Those of a call that has several targets, instead of `tries`.
     pub(crate) tried: Vec<TryNote>,
     /// What the limits said that refused the call.

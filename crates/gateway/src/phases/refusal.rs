@@ -64,6 +64,8 @@ pub(crate) enum Refusal {
     Circuit { wait_ms: u64 },
     #[error("none of the targets is well")]
     NoneWell,
+    #[error("every target has as many calls under way as it takes")]
+    TargetsFull,
     #[error("a task of the gateway failed")]
     Internal,
 }
@@ -80,6 +82,7 @@ impl From<NotBalanced> for Refusal {
             NotBalanced::Circuit(wait_ms) => Self::Circuit { wait_ms },
             NotBalanced::NoTarget => Self::NoTarget,
             NotBalanced::NoneWell => Self::NoneWell,
+            NotBalanced::Full => Self::TargetsFull,
             NotBalanced::Path(error) => error.into(),
             NotBalanced::Exchange(error) => error.into(),
         }
@@ -107,7 +110,7 @@ impl Refusal {
             Self::Token(error) => error.code(),
             Self::Exchange(error) => error.code(),
             Self::Circuit { .. } => ErrorCode::CircuitOpen,
-            Self::NoneWell => ErrorCode::ServiceUnavailable,
+            Self::NoneWell | Self::TargetsFull => ErrorCode::ServiceUnavailable,
             Self::Internal => ErrorCode::Internal,
         }
     }
@@ -135,7 +138,11 @@ impl Refusal {
 
     /// Whether a stored answer may stand in for the upstream's (RFC 5861, 4).
     pub(crate) const fn is_for_want_of_upstream(&self) -> bool {
-        self.is_upstream_fault() || matches!(self, Self::Circuit { .. } | Self::NoneWell)
+        self.is_upstream_fault()
+            || matches!(
+                self,
+                Self::Circuit { .. } | Self::NoneWell | Self::TargetsFull
+            )
     }
 
     /// What happened, for the caller.
@@ -176,6 +183,9 @@ impl Refusal {
                 "Most of the last calls to the upstream failed, so this one was not tried."
             }
             Self::NoneWell => "None of the upstream's targets is well.",
+            Self::TargetsFull => {
+                "The upstream's targets have as many calls as they take; try again in a second."
+            }
             Self::Internal => "Something went wrong on our side.",
         };
         text.to_owned()
@@ -186,7 +196,7 @@ impl Refusal {
         match self {
             Self::Key(IdentifyError::TooManyGuesses) => Some(60),
             Self::Circuit { wait_ms } => Some(wait_ms.div_ceil(1000)),
-            Self::Overloaded | Self::KeyUnread | Self::NoneWell => Some(1),
+            Self::Overloaded | Self::KeyUnread | Self::NoneWell | Self::TargetsFull => Some(1),
             _ => None,
         }
     }

@@ -6,8 +6,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apiverse_balance::{Attempt, Failure, NoRetry, Outcome, Way, parse_retry_after, permit};
+use apiverse_balance::{
+    Attempt, Failure, NoPick, NoRetry, Outcome, Picked, Way, parse_retry_after, permit,
+};
 use apiverse_contract::ErrorCode;
+use apiverse_contract::policies::PolicyLevel;
+use apiverse_contract::policies::upstream::CircuitState;
 use http::Response;
 use http::header::RETRY_AFTER;
 use http::uri::PathAndQuery;
@@ -45,6 +49,8 @@ pub(crate) enum NotBalanced {
     NoTarget,
     /// None of the targets is well.
     NoneWell,
+    /// All that are well have as many calls as they take.
+    Full,
     Path(InvalidPath),
     Exchange(ExchangeError),
 }
@@ -52,8 +58,8 @@ pub(crate) enum NotBalanced {
 /// Where a call belongs.
 #[derive(Clone, Copy)]
 pub(crate) struct Choice {
-    is_canary: bool,
-    way: Way,
+    pub(super) is_canary: bool,
+    pub(super) way: Way,
 }
 
 impl Upstreaming {
@@ -65,10 +71,32 @@ impl Upstreaming {
     }
 }
 
+impl Choice {
+    /// How a target is found among several.
+    pub(super) const fn told(self, picked: Picked, targets: usize) -> &'static str {
+        match self.way {
+            _ if targets == 1 => "the only target",
+            _ if picked.is_trial => "the call decides whether its ejection ends",
+            Way::LeastRequest => "drawn by weight and calls under way; the next call may differ",
+            Way::Hash(_) => "by hash: the same caller has the same target",
+        }
+    }
+}
+
+/// What the policy did with the call, for people.
+#[derive(Clone, Copy)]
+pub(crate) struct UpstreamNote {
+    pub(crate) level: PolicyLevel,
+    pub(crate) is_canary: bool,
+    /// `None`: there is no breaker.
+    pub(crate) circuit: Option<CircuitState>,
+}
+
 /// What one try came to, for people.
 #[derive(Clone)]
 pub(crate) struct TryNote {
     pub(crate) origin: Arc<Origin>,
+    pub(crate) url: Arc<str>,
     pub(crate) tried: Try,
     pub(crate) ended_us: u32,
     pub(crate) status: Option<u16>,
@@ -90,7 +118,13 @@ pub(crate) async fn balanced(
     let worker = Rc::clone(&record.worker);
     let state =
         Registry::state(&worker.gateway, api, own, compiled).ok_or(NotBalanced::NoTarget)?;
-    let mut circuit = Circuit::enter(&state).map_err(NotBalanced::Circuit)?;
+    let entered = Circuit::enter(&state);
+    record.notes.upstream = Some(UpstreamNote {
+        level: compiled.place.level,
+        is_canary: choice.is_canary,
+        circuit: state.circuit_met(&entered),
+    });
+    let mut circuit = entered.map_err(NotBalanced::Circuit)?;
     state.budget.note_call(state.clock.now_ms());
 
     let limits = compiled.limits(&api.limits);
@@ -256,7 +290,10 @@ impl Course<'_> {
             self.tried.get(),
             self.is_repeatable(),
         );
-        let held = held.ok_or(NotBalanced::NoneWell)?;
+        let held = held.map_err(|reason| match reason {
+            NoPick::NoneWell => NotBalanced::NoneWell,
+            NoPick::Full => NotBalanced::Full,
+        })?;
         self.tried.set(self.tried.get() | 1 << held.picked.index);
         Ok(held)
     }
@@ -313,6 +350,7 @@ impl Course<'_> {
                 status.is_some_and(|status| compiled.document.retries.statuses.contains(&status));
             let note = TryNote {
                 origin: Arc::clone(&target.origin),
+                url: Arc::clone(&held.listed().url),
                 tried: notes.last().unwrap_or_default(),
                 ended_us,
                 status,
@@ -399,18 +437,23 @@ impl Course<'_> {
 
 impl Held {
     fn describe(&self) -> String {
-        let mut detail = String::new();
-        if self.is_canary() {
-            add(&mut detail, "canary");
-        }
-        if self.picked.is_trial {
-            add(&mut detail, "trial of an ejected target");
-        }
-        if self.picked.is_panic {
-            add(&mut detail, "health ignored: too few targets are well");
-        }
-        detail
+        why(self.picked, self.is_canary())
     }
+}
+
+/// Why a target was chosen, where that is not the ordinary way.
+pub(super) fn why(picked: Picked, is_canary: bool) -> String {
+    let mut detail = String::new();
+    if is_canary {
+        add(&mut detail, "canary");
+    }
+    if picked.is_trial {
+        add(&mut detail, "trial of an ejected target");
+    }
+    if picked.is_panic {
+        add(&mut detail, "health ignored: too few targets are well");
+    }
+    detail
 }
 
 impl Upstreaming {
@@ -429,7 +472,7 @@ const fn told(reason: NoRetry) -> &'static str {
     }
 }
 
-fn add(detail: &mut String, more: &str) {
+pub(super) fn add(detail: &mut String, more: &str) {
     if !detail.is_empty() {
         detail.push_str("; ");
     }

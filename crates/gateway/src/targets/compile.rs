@@ -41,7 +41,7 @@ pub(crate) enum CompileError {
 #[derive(Debug)]
 pub(crate) struct Upstreaming {
     pub(crate) place: PolicyOrigin,
-    pub(crate) document: UpstreamPolicy,
+    pub(crate) document: Box<UpstreamPolicy>,
     /// Empty: the API's base URL.
     pub(super) main: Vec<Listed>,
     pub(super) canary: Vec<Listed>,
@@ -54,7 +54,7 @@ pub(crate) struct Upstreaming {
 /// A target of a list.
 #[derive(Clone, Debug)]
 pub(super) struct Listed {
-    pub(super) url: Box<str>,
+    pub(super) url: Arc<str>,
     pub(super) member: Member,
     pub(super) target: Arc<Target>,
 }
@@ -71,7 +71,7 @@ impl Listed {
 
 /// Makes a policy ready.
 pub(crate) fn compile(
-    document: UpstreamPolicy,
+    document: Box<UpstreamPolicy>,
     place: PolicyOrigin,
     tools: Tools<'_>,
 ) -> Result<Upstreaming, CompileError> {
@@ -212,6 +212,15 @@ pub(crate) struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
+    /// Of a call that is not made.
+    pub(crate) const fn new(key: KeyId, address: IpAddr, headers: &'a HeaderMap) -> Self {
+        Self {
+            key: Some(key),
+            address,
+            headers,
+        }
+    }
+
     /// Whose call it is. `headers`: the request's.
     pub(crate) fn of(record: &CallRecord, headers: &'a HeaderMap) -> Self {
         let trusted = &record.worker.gateway.config.trusted_proxies;
@@ -338,6 +347,7 @@ impl Upstreaming {
             max_ejected_percent: u64::from(ejection.max_ejected_percent),
             panic_percent: u64::from(self.document.panic_percent),
             load_percent: u64::from(self.document.balancing.load_percent),
+            most_under_way: self.document.balancing.max_under_way.unwrap_or(0),
         }
     }
 

@@ -6,12 +6,14 @@ mod attempts;
 mod compile;
 mod meters;
 mod mirror;
+mod preview;
 mod registry;
 mod state;
 mod upkeep;
 mod view;
 
-pub(crate) use attempts::{NotBalanced, TryNote, balanced};
+pub(crate) use attempts::{NotBalanced, TryNote, UpstreamNote, balanced};
 pub(crate) use compile::{Caller, Upstreaming, compile};
+pub(crate) use preview::Preview;
 pub(crate) use registry::{Own, Registry};
 pub(crate) use state::Held;

@@ -4,8 +4,9 @@
 use std::sync::{Arc, Weak};
 
 use apiverse_balance::{
-    Admission, Breaker, BreakerState, Budget, Change, Group, Member, Outcome, Picked, Way,
+    Admission, Breaker, BreakerState, Budget, Change, Group, Member, NoPick, Outcome, Picked, Way,
 };
+use apiverse_contract::policies::upstream::CircuitState;
 use apiverse_contract::{ApiId, OrganizationId, VersionId};
 
 use super::compile::{Listed, Upstreaming};
@@ -167,6 +168,18 @@ impl State {
     }
 }
 
+impl State {
+    /// The circuit as a call found it.
+    pub(super) fn circuit_met(&self, entered: &Result<Circuit, u64>) -> Option<CircuitState> {
+        self.breaker.as_ref()?;
+        Some(match entered {
+            Err(_) => CircuitState::Open,
+            Ok(circuit) if circuit.admission == Admission::Trial => CircuitState::HalfOpen,
+            Ok(_) => CircuitState::Closed,
+        })
+    }
+}
+
 /// A call's place at a target: counted from the choice to the answer's last byte.
 pub(crate) struct Held {
     state: Arc<State>,
@@ -176,24 +189,35 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Chooses a target. `None`: none takes calls.
+    /// Chooses a target.
+    ///
+    /// # Errors
+    /// None takes calls.
     pub(super) fn choose(
         state: &Arc<State>,
         is_canary: bool,
         way: Way,
         tried: u64,
         is_repeatable: bool,
-    ) -> Option<Self> {
+    ) -> Result<Self, NoPick> {
         let group = &state.part(is_canary).group;
         let now_ms = state.clock.now_ms();
-        let picked = group.pick(now_ms, way, rand::random(), tried, is_repeatable)?;
-        group.begin(picked.index);
-        Some(Self {
-            state: Arc::clone(state),
-            is_canary,
-            picked,
-            is_settled: false,
-        })
+        // Another call may take the last place between the choice and its taking.
+        for _ in 0..=group.len() {
+            let picked = group.pick(now_ms, way, rand::random(), tried, is_repeatable)?;
+            if group.begin(picked.index) {
+                return Ok(Self {
+                    state: Arc::clone(state),
+                    is_canary,
+                    picked,
+                    is_settled: false,
+                });
+            }
+            if picked.is_trial {
+                group.settle(picked, Outcome::Neutral, now_ms);
+            }
+        }
+        Err(NoPick::Full)
     }
 
     pub(super) fn listed(&self) -> &Listed {

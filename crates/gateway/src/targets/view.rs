@@ -40,6 +40,24 @@ impl Gateway {
 
 fn view(state: &State) -> TargetsOfPolicy {
     let now_ms = state.clock.now_ms();
+    TargetsOfPolicy {
+        level: state.place.level,
+        target_id: state.place.target_id,
+        circuit: circuit(state, now_ms),
+        targets: targets(state, now_ms),
+    }
+}
+
+pub(super) fn circuit(state: &State, now_ms: u64) -> Option<CircuitState> {
+    let breaker = state.breaker.as_ref()?;
+    Some(match breaker.state(now_ms) {
+        BreakerState::Closed => CircuitState::Closed,
+        BreakerState::Open => CircuitState::Open,
+        BreakerState::HalfOpen => CircuitState::HalfOpen,
+    })
+}
+
+pub(super) fn targets(state: &State, now_ms: u64) -> Vec<TargetState> {
     let mut targets = Vec::new();
     for (is_canary, part) in state.parts() {
         let known = part.group.view(now_ms);
@@ -64,17 +82,5 @@ fn view(state: &State) -> TargetsOfPolicy {
             });
         }
     }
-    TargetsOfPolicy {
-        level: state.place.level,
-        target_id: state.place.target_id,
-        circuit: state
-            .breaker
-            .as_ref()
-            .map(|breaker| match breaker.state(now_ms) {
-                BreakerState::Closed => CircuitState::Closed,
-                BreakerState::Open => CircuitState::Open,
-                BreakerState::HalfOpen => CircuitState::HalfOpen,
-            }),
-        targets,
-    }
+    targets
 }

@@ -1,6 +1,7 @@
 //! A real edge on a real port, in front of upstreams that behave as badly as they can.
 
 mod cache;
+mod cached_targets;
 mod calls;
 mod control;
 mod forwarded;

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use apiverse_balance::{hash, share_of};
-use apiverse_contract::ApiId;
 use apiverse_contract::policies::upstream::{CircuitState, TargetHealth, TargetState};
-use apiverse_contract::policies::{PolicyKind, PolicyScope};
+use apiverse_contract::policies::{PolicyKind, PolicyLevel, PolicyScope};
+use apiverse_contract::{ApiId, ErrorCode};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -132,6 +132,28 @@ impl Load {
         }
         bad
     }
+}
+
+#[tokio::test]
+async fn calls_without_a_policy_take_the_shortest_path() {
+    // There alone an answer's fields are passed on as they were written.
+    let written = "HTTP/1.1 200 OK\r\nX-WriTTen: so\r\ncontent-length: 2\r\n\r\nok";
+    let address = answering(written).await;
+    let world = World::new().await;
+    let api = world.add_api(address, |_| {}).await;
+    let ask = async || {
+        let key = &world.key;
+        let head = "GET /proxy/x/ HTTP/1.1\r\nhost: h\r\nconnection: close\r\n";
+        world.raw(format!("{head}x-api-key: {key}\r\n\r\n")).await
+    };
+    let plain = ask().await;
+    assert!(plain.contains("X-WriTTen: so"), "{plain}");
+    set(&world, api, json!({})).await;
+    let changed = ask().await;
+    assert!(changed.contains("x-written: so"), "{changed}");
+    set(&world, api, json!({ "enabled": false })).await;
+    let plain = ask().await;
+    assert!(plain.contains("X-WriTTen: so"), "{plain}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -588,4 +610,71 @@ async fn attempts_are_explained() {
     let detail = |at: usize| attempts[at].detail.clone().unwrap();
     assert!(detail(0).starts_with("repeated after"), "{}", detail(0));
     assert_eq!(detail(2), "not repeated: as often as allowed");
+    let upstream = document.upstream.expect("a policy's part");
+    assert_eq!((upstream.level, upstream.circuit), (PolicyLevel::Api, None));
+    let last = upstream.target.expect("the last one");
+    assert_eq!(attempts[2].origin, last);
+}
+
+#[tokio::test]
+async fn what_would_become_of_a_call_is_told() {
+    let world = World::new().await;
+    let mut places = [Place::new("a").await, Place::new("b").await];
+    let document = json!({
+        "retries": { "max": 0 },
+        "breaker": { "min_calls": 50, "failure_percent": 50, "open_ms": 60_000 },
+        "ejection": { "base_ms": 60_000 },
+    });
+    let api = api(&world, &places, document).await;
+    let ask = || {
+        let question = serde_json::from_value(json!({
+            "path": "/proxy/x/some/path?q=1",
+            "key": world.key,
+        }));
+        let asker = std::net::Ipv4Addr::LOCALHOST.into();
+        let now_us = crate::call::unix_micros();
+        let asked = question.unwrap();
+        world
+            .gateway
+            .explain(world.organization, &asked, asker, now_us)
+    };
+    let told = ask();
+    let upstream = told.upstream.expect("a policy's part");
+    assert_eq!(upstream.circuit, Some(CircuitState::Closed));
+    let urls = [places[0].url(), places[1].url()];
+    let target = upstream.target.expect("a target");
+    assert!(urls.contains(&target), "{target}");
+    let direct = told.phases.iter().find(|phase| phase.name == "direct");
+    let address = direct.and_then(|phase| phase.detail.clone()).unwrap();
+    assert_eq!(address, format!("{target}/some/path"));
+    assert_eq!(upstream.targets, known(&world, api));
+    assert_eq!(places[0].calls() + places[1].calls(), 0, "nobody was asked");
+
+    places[0].kill().await;
+    in_time("the ejection", async {
+        while known(&world, api)[0].health == TargetHealth::Healthy {
+            call(&world, "GET", "").await;
+        }
+    })
+    .await;
+    for _ in 0..10 {
+        let upstream = ask().upstream.expect("a policy's part");
+        assert_eq!(upstream.target.as_ref(), Some(&urls[1]));
+    }
+    places[1].be(Mood::Ill);
+    in_time("the circuit to open", async {
+        while call(&world, "GET", "")
+            .await
+            .headers()
+            .contains_key("x-place")
+        {}
+    })
+    .await;
+    let told = ask();
+    assert_eq!(told.code, Some(ErrorCode::CircuitOpen));
+    let upstream = told.upstream.expect("a policy's part");
+    assert_eq!(
+        (upstream.circuit, upstream.target),
+        (Some(CircuitState::Open), None)
+    );
 }

@@ -23,6 +23,7 @@ fn row(organization_id: OrganizationId, request_id: &str, second: i64) -> Explan
             phases: Vec::new(),
             limits: Vec::new(),
             attempts: Vec::new(),
+            upstream: None,
         },
     }
 }

@@ -1,7 +1,10 @@
 //! An explanation, drawn: verdict, phases, limits, tries.
 
-use apiverse_contract::explain::{AttemptTrace, Explanation, LimitTrace, PhaseOutcome, PhaseTrace};
+use apiverse_contract::explain::{
+    AttemptTrace, Explanation, LimitTrace, PhaseOutcome, PhaseTrace, UpstreamTrace,
+};
 use apiverse_contract::limits::PolicyScope;
+use apiverse_contract::policies::upstream::{CircuitState, TargetHealth, TargetState};
 use leptos::prelude::*;
 
 use crate::format;
@@ -29,10 +32,11 @@ pub fn timeline(found: Explained) -> AnyView {
         phases,
         limits,
         attempts,
+        upstream,
         ..
     } = explanation;
     view! {
-        {verdict} {phase_panel(phases)} {limit_panel(limits)}
+        {verdict} {phase_panel(phases)} {limit_panel(limits)} {upstream.map(target_panel)}
         {when(!attempts.is_empty(), || attempt_panel(attempts))}
     }
     .into_any()
@@ -315,6 +319,85 @@ fn limit_row(limit: LimitTrace) -> AnyView {
     .into_any()
 }
 
+/// What the upstream policy has to say: the target, the circuit, and all targets where known.
+fn target_panel(upstream: UpstreamTrace) -> AnyView {
+    let circuit = match upstream.circuit {
+        None => None,
+        Some(CircuitState::Closed) => Some(pill("pill pill-ok", "circuit closed")),
+        Some(CircuitState::HalfOpen) => Some(pill("pill pill-warn", "circuit half open")),
+        Some(CircuitState::Open) => Some(pill("pill pill-bad", "circuit open")),
+    };
+    let target = upstream.target.unwrap_or_else(|| "none".to_owned());
+    let detail = upstream
+        .detail
+        .map(|detail| view! { <span class="text-sm text-muted">{detail}</span> }.into_any());
+    let rows: Vec<AnyView> = upstream.targets.into_iter().map(target_row).collect();
+    view! {
+        <section class="panel overflow-hidden" aria-label="Target">
+            <div class="panel-head">
+                <h2>"Target"</h2>
+                <span class="flex items-center gap-2">
+                    {when(upstream.is_canary, || pill("pill", "canary"))} {circuit}
+                </span>
+            </div>
+            <p class="panel-body flex flex-col">
+                <span class="mono wrap-anywhere">{target}</span>
+                {detail}
+            </p>
+            {when(!rows.is_empty(), || target_table(rows))}
+        </section>
+    }
+    .into_any()
+}
+
+fn target_table(rows: Vec<AnyView>) -> AnyView {
+    view! {
+        <div class="table-scroll" tabindex="0">
+            <table class="data-table">
+                <thead>
+                    <tr>
+                        <th scope="col">"Of these"</th>
+                        <th scope="col">"Now"</th>
+                        <th scope="col" class="num">
+                            "Weight"
+                        </th>
+                        <th scope="col" class="num">
+                            "Under way"
+                        </th>
+                        <th scope="col" class="num">
+                            "Failed"
+                        </th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn target_row(target: TargetState) -> AnyView {
+    let health = match target.health {
+        TargetHealth::Healthy => pill("pill pill-ok", "healthy"),
+        TargetHealth::Unhealthy => pill("pill pill-bad", "unhealthy"),
+        TargetHealth::Ejected => pill("pill pill-bad", "ejected"),
+        TargetHealth::OnTrial => pill("pill pill-warn", "on trial"),
+    };
+    let all = target.succeeded + target.failed;
+    view! {
+        <tr>
+            <td class="mono wrap-anywhere">{target.url}</td>
+            <td>{health}</td>
+            <td class="num">{target.weight}</td>
+            <td class="num">{target.under_way}</td>
+            <td class="num">
+                {format!("{} of {}", format::count(target.failed), format::count(all))}
+            </td>
+        </tr>
+    }
+    .into_any()
+}
+
 fn attempt_panel(attempts: Vec<AttemptTrace>) -> AnyView {
     let rows = attempts.into_iter().map(attempt_row).collect_view();
     view! {
@@ -363,9 +446,15 @@ fn attempt_row(attempt: AttemptTrace) -> AnyView {
         None => "new".to_owned(),
     };
     let time = |us: Option<u64>| us.map_or_else(|| "none".to_owned(), micros);
+    let detail = attempt
+        .detail
+        .map(|detail| view! { <div class="text-sm text-muted">{detail}</div> }.into_any());
     view! {
         <tr>
-            <td class="mono">{attempt.origin}</td>
+            <td>
+                <span class="mono">{attempt.origin}</span>
+                {detail}
+            </td>
             <td>{answer}</td>
             <td>{connection}</td>
             <td class="num">{micros(attempt.began_us)}</td>
