@@ -146,7 +146,10 @@ fn model(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
         if trailer.is_empty() {
             return Some((data, at));
         }
-        if trailer.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        let is_clean = !trailer
+            .iter()
+            .any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f);
+        if !is_clean || !(b'!'..=b'~').contains(&trailer[0]) || trailer[0] == b':' {
             return None;
         }
     }

@@ -120,14 +120,15 @@ impl Decoder {
                 State::Trailer => {
                     self.state = match byte {
                         b'\r' => State::LastLf,
-                        b'\n' => return Err(BadChunk),
+                        // A folded line (RFC 9112, 5.2), and what no name begins with.
+                        0..=b' ' | b':' | 0x7f.. => return Err(BadChunk),
                         _ => State::InTrailer,
                     }
                 }
                 State::InTrailer => match byte {
                     b'\r' => self.state = State::TrailerLf,
-                    b'\n' | 0 => return Err(BadChunk),
-                    _ => {}
+                    b'\t' | b' '..=b'~' | 0x80.. => {}
+                    _ => return Err(BadChunk),
                 },
                 State::TrailerLf => {
                     expect(byte, b'\n')?;
