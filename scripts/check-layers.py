@@ -24,11 +24,13 @@ LAYERS = {
     "cache": [],
     # Which target gets a call: the same, for what happens upstream.
     "balance": [],
+    # Bodies and heads in, bodies and heads out.
+    "transform": ["contract"],
     "cluster": ["contract", "limits"],
     "guards": ["contract"],
     "connectors": ["contract"],
-    "platform": ["contract", "settings", "store", "cluster", "limits", "guards", "connectors"],
-    "gateway": ["contract", "settings", "store", "journal", "cache", "cluster", "limits", "balance", "guards", "connectors"],
+    "platform": ["contract", "settings", "store", "cluster", "limits", "transform", "guards", "connectors"],
+    "gateway": ["contract", "settings", "store", "journal", "cache", "cluster", "limits", "transform", "balance", "guards", "connectors"],
     "rest": ["contract", "platform", "gateway"],
     "app": ["contract", "platform"],
     "frontend": ["app"],
