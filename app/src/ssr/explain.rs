@@ -95,6 +95,15 @@ fn mend(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::UpstreamTimeout => {
             "The upstream took longer than the API allows. Raise its timeout, or look at the upstream."
         }
+        ErrorCode::RequestInvalid => {
+            "The request does not fit the schema of the validation policy: send what it asks for, or change the policy."
+        }
+        ErrorCode::RequestTransformFailed => {
+            "Try the transform on this request with the preview, and mend the policy or the request."
+        }
+        ErrorCode::ResponseTransformFailed => {
+            "Try the transform on the upstream's answer with the preview, and mend the policy."
+        }
         ErrorCode::BodyTooLarge => "Send less, or raise the largest body that the API accepts.",
         _ => return None,
     })

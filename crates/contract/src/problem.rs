@@ -166,6 +166,10 @@ codes! {
     UnsupportedMediaType "unsupported_media_type" 415 "The content type is not supported";
     /// The body is JSON, but fields are wrong; `errors` names them.
     ValidationFailed "validation_failed" 422 "Some fields are not valid";
+    /// A request does not fit the API's schema; `errors` points at what does not.
+    RequestInvalid "request_invalid" 422 "The request does not fit the API's schema";
+    /// A policy could not make the upstream's request out of this one.
+    RequestTransformFailed "request_transform_failed" 422 "The request could not be transformed";
     /// Too many attempts to sign in or register.
     TooManyAttempts "too_many_attempts" 429 "Too many attempts";
     /// A rate limit refused the call; `Retry-After` tells when the next one may pass.
@@ -184,6 +188,8 @@ codes! {
     UpstreamBlocked "upstream_blocked" 502 "The upstream's address is not allowed";
     /// The upstream's credentials could not be obtained.
     UpstreamAuthFailed "upstream_auth_failed" 502 "The upstream's credentials were refused";
+    /// A policy could not make the caller's answer out of the upstream's.
+    ResponseTransformFailed "response_transform_failed" 502 "The answer could not be transformed";
     /// Most of the last calls failed, so this one was not tried; `Retry-After` tells when it will be.
     CircuitOpen "circuit_open" 503 "The upstream is failing; the call was not tried";
     /// The API is switched off.

@@ -49,6 +49,32 @@ impl std::fmt::Display for TemplateError {
 
 impl std::error::Error for TemplateError {}
 
+/// What the places of a template hold in a path that belongs to it: names and decoded texts, the
+/// rest of the path under `*`.
+#[must_use]
+pub fn captured(template: &str, path: &str) -> Vec<(String, String)> {
+    let path = Path::new(path);
+    let parts = path.segments();
+    let text = |part: &[u8]| {
+        let bytes: Vec<u8> = decoded(part).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let mut found = Vec::new();
+    let places = template.split('/').filter(|segment| !segment.is_empty());
+    for (at, segment) in places.enumerate() {
+        let name = segment
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        if segment == "*" {
+            let rest: Vec<String> = parts.iter().skip(at).map(|part| text(part)).collect();
+            found.push(("*".to_owned(), rest.join("/")));
+        } else if let (Some(name), Some(part)) = (name, parts.get(at)) {
+            found.push((name.to_owned(), text(part)));
+        }
+    }
+    found
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Segment {
     /// Decoded.

@@ -1,19 +1,22 @@
 //! The context of one call, which every phase adds to, and which is its usage event in the end.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use apiverse_contract::policies::{PolicyKind, PolicyLevel};
 use apiverse_contract::{ErrorCode, KeyId, OrganizationId, RouteId, UsageEventId};
 use apiverse_store::ExplanationRow;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
 use crate::body::RequestProgress;
-use crate::explain::{Notes, explanation};
+use crate::explain::{Notes, PolicyNote, explanation};
 use crate::grpc;
 use crate::limits::{Grant, Set};
+use crate::meters::count_policy;
 use crate::peer::Peer;
 use crate::phases::Applied;
 use crate::random::unlike_others;
@@ -58,6 +61,8 @@ pub(crate) struct CallRecord {
     pub(crate) applied: Option<Rc<Applied>>,
     /// Its place at one of several targets.
     pub(crate) held: Option<Held>,
+    /// The site whose page makes the call, as a browser says it.
+    pub(crate) origin: Option<HeaderValue>,
     pub(crate) progress: Option<Rc<RequestProgress>>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -101,6 +106,7 @@ impl CallRecord {
             limits: None,
             applied: None,
             held: None,
+            origin: None,
             progress: None,
             bytes_in: 0,
             bytes_out: 0,
@@ -117,6 +123,26 @@ impl CallRecord {
     /// Microseconds since the call began.
     pub(crate) fn since_us(&self) -> u32 {
         u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX)
+    }
+
+    /// Notes what a policy did, and counts it: it ended the call with a code, or not.
+    pub(crate) fn note_policy(
+        &mut self,
+        (kind, level): (PolicyKind, PolicyLevel),
+        began_us: u32,
+        code: Option<ErrorCode>,
+        said: impl Into<Cow<'static, str>>,
+    ) {
+        let took_us = self.since_us().saturating_sub(began_us);
+        count_policy(kind, code.is_some());
+        self.notes.policies.push(PolicyNote {
+            kind,
+            level,
+            began_us,
+            took_us,
+            code,
+            said: said.into(),
+        });
     }
 
     /// The path below the API, without the query.

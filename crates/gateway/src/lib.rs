@@ -21,6 +21,7 @@ mod random;
 mod snapshot;
 mod targets;
 mod timer;
+mod transform;
 mod upstream;
 mod usage;
 mod worker;
@@ -69,6 +70,8 @@ pub struct Gateway {
     pub(crate) checked: Mutex<VerifiedKeys>,
     /// Where they are recorded.
     pub(crate) checks: Mutex<usage::EventWriter>,
+    /// For expressions and schemas that take long.
+    pub(crate) threads: transform::Threads,
     /// The control plane's runtime.
     pub(crate) runtime: Handle,
 }
@@ -128,6 +131,7 @@ impl Gateway {
             hash_key: rand::random(),
             checked: Mutex::new(VerifiedKeys::new(verified_keys)),
             checks: Mutex::new(checks),
+            threads: transform::Threads::new(),
             runtime: Handle::current(),
         });
         let watched = Arc::clone(&gateway);

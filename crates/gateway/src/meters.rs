@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use apiverse_contract::policies::PolicyKind;
 use apiverse_contract::{ApiId, ErrorCode};
 use http::Method;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
@@ -14,6 +15,8 @@ const METHODS: [&str; 10] = [
     "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "QUERY", "OTHER",
 ];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+const POLICIES: &str = "apiverse_gateway_policies_total";
 
 type Series = OnceLock<(Counter, Histogram)>;
 
@@ -133,6 +136,10 @@ impl Meters {
             "Keys and addresses that have limits counted for them"
         );
         metrics::describe_counter!(
+            POLICIES,
+            "Calls that a policy changed or answered (applied), or ended (refused), by its kind"
+        );
+        metrics::describe_counter!(
             "apiverse_gateway_shed_total",
             "Calls refused because as many were under way as the node takes"
         );
@@ -173,4 +180,10 @@ impl Meters {
             _ => self.limited_rate.increment(1),
         }
     }
+}
+
+/// Counts what a policy did to a call. Calls with policies pay for finding the counter.
+pub(crate) fn count_policy(kind: PolicyKind, has_refused: bool) {
+    let outcome = if has_refused { "refused" } else { "applied" };
+    counter!(POLICIES, "kind" => kind.as_str(), "outcome" => outcome).increment(1);
 }

@@ -10,6 +10,7 @@ pub mod cache;
 pub mod compression;
 pub mod cors;
 pub mod mock;
+pub mod preview;
 pub mod transform;
 pub mod upstream;
 pub mod validation;

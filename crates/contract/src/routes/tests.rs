@@ -172,3 +172,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn places_hold_what_is_in_the_path() {
+    for (template, path, expected) in [
+        ("/users/{id}", "/users/a%20b", vec![("id", "a b")]),
+        (
+            "/{a}/x/{b}/*",
+            "//1/x/2/3/4%2F5",
+            vec![("a", "1"), ("b", "2"), ("*", "3/4/5")],
+        ),
+        ("/{a}/*", "/x/../1", vec![("a", "1"), ("*", "")]),
+        ("/plain", "/plain", vec![]),
+    ] {
+        let held = captured(template, path);
+        let held: Vec<(&str, &str)> = held.iter().map(|(a, b)| (&**a, &**b)).collect();
+        assert_eq!(held, expected, "{template} {path}");
+    }
+}

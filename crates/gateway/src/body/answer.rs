@@ -12,10 +12,12 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::RequestProgress;
+use super::followed::FollowedBody;
 use super::trailers::clean_trailers;
 use crate::call::CallRecord;
 use crate::grpc::WebBody;
 use crate::timer::Deadline;
+use crate::transform::CodedBody;
 use crate::upstream::{Lease, Pool};
 
 /// The body of whatever the gateway answers.
@@ -28,16 +30,82 @@ pub(crate) enum GatewayBody {
     Web(WebBody),
     /// One that is being stored.
     Followed(FollowedBody),
+    /// Written in a coding while it passes.
+    Coded(Box<CodedBody>),
+    /// Another body in the place of an upstream's, whose call is recorded with it.
+    Recorded(Box<RecordedBody>),
+}
+
+/// A body that policies have put in an upstream's place, or answer with.
+pub(crate) struct RecordedBody {
+    body: GatewayBody,
+    record: Box<CallRecord>,
+    /// Policies still decide what becomes of the answer.
+    keeps_record: bool,
 }
 
 impl GatewayBody {
     /// What a reader finds, of a length if that is known.
     pub(crate) const fn follow(reader: Reader, length: Option<u64>) -> Self {
-        Self::Followed(FollowedBody {
-            reader,
-            left: length,
-            record: None,
-        })
+        Self::Followed(FollowedBody::new(reader, length))
+    }
+
+    /// Has a call recorded with this body, once policies have let it go.
+    pub(crate) fn record_with(&mut self, record: Box<CallRecord>) {
+        let body = std::mem::replace(self, Self::Empty);
+        *self = Self::Recorded(Box::new(RecordedBody {
+            body,
+            record,
+            keeps_record: true,
+        }));
+    }
+
+    /// The record of the call, if the body has it and keeps it: see [`UpstreamBody`].
+    pub(crate) fn take_record(&mut self) -> Option<Box<CallRecord>> {
+        match self {
+            Self::Upstream(body) => body.take_record(),
+            Self::Followed(body) => body.take_record(),
+            Self::Recorded(..) => match std::mem::replace(self, Self::Empty) {
+                Self::Recorded(recorded) => {
+                    let RecordedBody { body, record, .. } = *recorded;
+                    *self = body;
+                    Some(record)
+                }
+                other => {
+                    *self = other;
+                    None
+                }
+            },
+            Self::Empty | Self::Full(_) | Self::Coded(_) | Self::Web(_) => None,
+        }
+    }
+
+    /// The record of the call, where the body has it.
+    pub(crate) fn record_mut(&mut self) -> Option<&mut CallRecord> {
+        match self {
+            Self::Upstream(body) => body.record_mut(),
+            Self::Followed(body) => body.record_mut(),
+            Self::Recorded(recorded) => Some(&mut recorded.record),
+            Self::Coded(body) => body.record_mut(),
+            Self::Empty | Self::Full(_) | Self::Web(_) => None,
+        }
+    }
+
+    /// Nothing more becomes of the answer: the call is recorded with the body's end, at once if
+    /// that is here.
+    pub(crate) fn let_go(&mut self) {
+        match self {
+            Self::Upstream(body) => body.let_go(),
+            Self::Followed(body) => body.let_go(),
+            Self::Recorded(recorded) => {
+                recorded.keeps_record = false;
+                if recorded.body.is_end_stream() {
+                    recorded.record.settle();
+                }
+            }
+            // It takes the record of what it holds when it ends.
+            Self::Coded(_) | Self::Empty | Self::Full(_) | Self::Web(_) => {}
+        }
     }
 }
 
@@ -51,83 +119,8 @@ pub(crate) enum AnswerError {
     Timeout,
     #[error(transparent)]
     Lost(#[from] Broken),
-}
-
-/// Reads a body that another task stores. When it ends, well or not, the call is recorded.
-pub(crate) struct FollowedBody {
-    reader: Reader,
-    /// Bytes to come, where that is known.
-    left: Option<u64>,
-    record: Option<Box<CallRecord>>,
-}
-
-impl FollowedBody {
-    /// The call that the body is for.
-    pub(crate) fn attach(&mut self, record: Box<CallRecord>) {
-        self.record = Some(record);
-        if self.left == Some(0) {
-            self.record = None;
-        }
-    }
-
-    fn fail(&mut self, code: ErrorCode) {
-        if let Some(mut record) = self.record.take() {
-            record.error = Some(code);
-        }
-    }
-}
-
-impl Drop for FollowedBody {
-    fn drop(&mut self) {
-        self.fail(ErrorCode::ClientClosedRequest);
-    }
-}
-
-impl Body for FollowedBody {
-    type Data = Bytes;
-    type Error = AnswerError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
-        if self.left == Some(0) {
-            return Poll::Ready(None);
-        }
-        match self.reader.poll_next(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(None) => {
-                self.record = None;
-                Poll::Ready(None)
-            }
-            Poll::Ready(Some(Err(broken))) => {
-                self.fail(ErrorCode::UpstreamUnreachable);
-                Poll::Ready(Some(Err(broken.into())))
-            }
-            Poll::Ready(Some(Ok(part))) => {
-                if let Some(record) = &mut self.record {
-                    record.bytes_out += part.len() as u64;
-                }
-                if let Some(left) = &mut self.left {
-                    *left = left.saturating_sub(part.len() as u64);
-                }
-                if self.left == Some(0) {
-                    // Whoever has the answer finds the call recorded.
-                    self.record = None;
-                }
-                Poll::Ready(Some(Ok(Frame::data(part))))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == Some(0)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.left
-            .map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
+    #[error("the answer cannot be written in its coding")]
+    Coding,
 }
 
 /// Passes an upstream's body on. When it ends, well or not, the call is recorded, and the
@@ -135,6 +128,9 @@ impl Body for FollowedBody {
 pub(crate) struct UpstreamBody {
     incoming: Incoming,
     open: Option<Open>,
+    /// The record outlives the upstream's body: policies decide what becomes of the answer.
+    keeps_record: bool,
+    kept: Option<Box<CallRecord>>,
 }
 
 /// Limits of an answer's body.
@@ -180,6 +176,7 @@ impl UpstreamBody {
         clocks: Clocks,
         deadline: Deadline,
     ) -> Self {
+        let keeps_record = record.applied.is_some();
         let mut body = Self {
             incoming,
             open: Some(Open {
@@ -190,11 +187,36 @@ impl UpstreamBody {
                 clocks,
                 deadline,
             }),
+            keeps_record,
+            kept: None,
         };
         if body.incoming.is_end_stream() {
             body.finish();
         }
         body
+    }
+
+    /// See [`GatewayBody::let_go`].
+    pub(crate) fn let_go(&mut self) {
+        self.keeps_record = false;
+        self.kept = None;
+    }
+
+    fn record_mut(&mut self) -> Option<&mut CallRecord> {
+        match &mut self.open {
+            Some(open) => Some(&mut *open.record),
+            None => self.kept.as_deref_mut(),
+        }
+    }
+
+    fn take_record(&mut self) -> Option<Box<CallRecord>> {
+        if self.keeps_record
+            && let Some(open) = self.open.take()
+        {
+            // In the middle: the rest of the body is not wanted, nor its connection.
+            self.kept = Some(open.record);
+        }
+        self.kept.take()
     }
 
     /// The whole answer was passed on.
@@ -217,12 +239,17 @@ impl UpstreamBody {
             }
             Lease::Http1(..) | Lease::Http2 => {}
         }
-        drop(open.record);
+        if self.keeps_record {
+            self.kept = Some(open.record);
+        }
     }
 
     fn fail(&mut self, code: ErrorCode) {
         if let Some(mut open) = self.open.take() {
             open.record.error = Some(code);
+            if self.keeps_record {
+                self.kept = Some(open.record);
+            }
         }
     }
 }
@@ -263,6 +290,7 @@ impl Body for UpstreamBody {
                 if this.incoming.is_end_stream() {
                     this.finish();
                 } else if this.incoming.size_hint().exact() == Some(0)
+                    && !this.keeps_record
                     && let Some(open) = &mut this.open
                 {
                     // All that was announced is here, though the upstream's end is not: the caller
@@ -318,6 +346,18 @@ impl Body for GatewayBody {
             Self::Upstream(body) => Pin::new(body).poll_frame(cx),
             Self::Web(body) => Pin::new(body).poll_frame(cx),
             Self::Followed(body) => Pin::new(body).poll_frame(cx),
+            Self::Coded(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Recorded(recorded) => {
+                let RecordedBody { body, record, .. } = &mut **recorded;
+                let polled = Pin::new(body).poll_frame(cx);
+                if let Poll::Ready(Some(Ok(frame))) = &polled {
+                    record.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
+                }
+                if recorded.body.is_end_stream() && !recorded.keeps_record {
+                    recorded.record.settle();
+                }
+                polled
+            }
         }
     }
 
@@ -328,6 +368,8 @@ impl Body for GatewayBody {
             Self::Upstream(body) => body.is_end_stream(),
             Self::Web(body) => body.is_end_stream(),
             Self::Followed(body) => body.is_end_stream(),
+            Self::Coded(body) => body.is_end_stream(),
+            Self::Recorded(recorded) => recorded.body.is_end_stream(),
         }
     }
 
@@ -340,6 +382,8 @@ impl Body for GatewayBody {
             Self::Upstream(body) => body.size_hint(),
             Self::Web(body) => body.size_hint(),
             Self::Followed(body) => body.size_hint(),
+            Self::Coded(body) => body.size_hint(),
+            Self::Recorded(recorded) => recorded.body.size_hint(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Bodies on their way through: counted, limited, never collected.
 
 mod answer;
+mod followed;
 mod kept;
 mod request;
 mod trailers;

@@ -233,11 +233,17 @@ fn keys(
     let host = original_host(parts);
     let host = host.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
     let (scheme, host) = ask.origin(&record.peer, host);
+    let key = record.key_id.map_or(0, |id| id.0.as_u128());
     // What else is done to a request decides what the upstream answers.
     let marks = plan.marks();
     let version = version_mark(record);
     let part = part_mark(record, api, plan, &parts.headers);
-    let space: [&[u8]; 5] = [&api.cache_space, &policy.digest, &marks, &version, &part];
+    let told = match &plan.request_transform {
+        Some(change) if change.policy.tells_key() => key.to_le_bytes(),
+        _ => [0; 16],
+    };
+    let api_space = &api.cache_space;
+    let space: [&[u8]; 6] = [api_space, &policy.digest, &marks, &version, &part, &told];
     let query = located.query.and_then(crate::keys::without_our_keys);
     keys.begin(
         &space,

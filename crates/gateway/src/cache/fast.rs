@@ -51,8 +51,17 @@ pub(crate) fn hit(
     let keys: &mut KeyWriter = &mut keys;
     let (scheme, host) = ask.origin(&record.peer, host);
     let marks = plan.marks();
-    // An API with versions, or with a canary, takes the other way.
-    let space: [&[u8]; 5] = [&api.cache_space, &policy.digest, &marks, &[0; 16], &[0]];
+    // An API with versions, or with a canary, takes the other way; so does a call that a transform
+    // tells something of its key.
+    let (version, told) = (&[0; 16], &[0; 16]);
+    let space: [&[u8]; 6] = [
+        &api.cache_space,
+        &policy.digest,
+        &marks,
+        version,
+        &[0],
+        told,
+    ];
     let query = located.query.and_then(crate::keys::without_our_keys);
     keys.begin(
         &space,

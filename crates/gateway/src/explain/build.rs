@@ -3,11 +3,12 @@
 use apiverse_contract::explain::{
     AttemptTrace, Explanation, Named, PhaseOutcome, PhaseTrace, UpstreamTrace,
 };
+use apiverse_contract::policies::{PolicyKind, PolicyLevel};
 use apiverse_contract::{ApiId, ErrorCode, KeyId};
 use chrono::DateTime;
 
-use super::Try;
 use super::limits::{Names, traces};
+use super::{PolicyNote, Try};
 use crate::call::CallRecord;
 use crate::snapshot::{ApiRecord, KeyRecord, Target};
 use crate::targets::{TryNote, UpstreamNote};
@@ -50,7 +51,10 @@ impl Phase {
             ErrorCode::RateLimited | ErrorCode::QuotaExceeded | ErrorCode::ConcurrencyLimited => {
                 Self::Limit
             }
-            ErrorCode::InvalidPath | ErrorCode::UpstreamAuthFailed => Self::Direct,
+            ErrorCode::InvalidPath
+            | ErrorCode::UpstreamAuthFailed
+            | ErrorCode::RequestInvalid
+            | ErrorCode::RequestTransformFailed => Self::Direct,
             _ if reached => Self::Inbound,
             _ => Self::Forward,
         }
@@ -152,7 +156,7 @@ pub(crate) fn explanation(record: &CallRecord, total_us: u32) -> Explanation {
         key: key.map(|key| named_key(key)),
         status: Some(record.status),
         code: record.error,
-        phases: phases(steps, ended, total_us),
+        phases: with_policies(phases(steps, ended, total_us), &notes.policies),
         limits,
         attempts: attempts(record, total_us),
         upstream: notes.upstream.map(|note| upstream(note, &notes.tried)),
@@ -239,6 +243,52 @@ fn phases(steps: [Step; 7], ended: Option<(Phase, ErrorCode)>, total_us: u32) ->
         is_over |= refusal.is_some();
     }
     all
+}
+
+/// Policies stand where they run: those before the upstream before `cache` and `direct`.
+fn with_policies(mut phases: Vec<PhaseTrace>, notes: &[PolicyNote]) -> Vec<PhaseTrace> {
+    for note in notes {
+        let place = match note.kind {
+            PolicyKind::ResponseTransform | PolicyKind::Compression | PolicyKind::Cors => None,
+            _ => phases.iter().position(|phase| {
+                [Phase::Cache, Phase::Direct]
+                    .iter()
+                    .any(|at| at.name() == phase.name)
+            }),
+        };
+        let trace = PhaseTrace {
+            name: note.kind.as_str().to_owned(),
+            outcome: match note.code {
+                Some(_) => PhaseOutcome::Refused,
+                None => PhaseOutcome::Passed,
+            },
+            began_us: u64::from(note.began_us),
+            took_us: u64::from(note.took_us),
+            code: note.code,
+            detail: Some(told(note.level, &note.said)),
+        };
+        phases.insert(place.unwrap_or(phases.len()), trace);
+        // The call ended at the policy, not at the phase that comes after it.
+        for phase in &mut phases {
+            let is_next = phase.name == Phase::Direct.name() || phase.name == Phase::Inbound.name();
+            if is_next && phase.code.is_some() && phase.code == note.code {
+                phase.outcome = match place {
+                    Some(_) => PhaseOutcome::Skipped,
+                    None => PhaseOutcome::Passed,
+                };
+                phase.code = None;
+            }
+        }
+    }
+    phases
+}
+
+/// Where a policy is attached, and what it came to.
+pub(super) fn told(level: PolicyLevel, said: &str) -> String {
+    match said {
+        "" => format!("from the {level}"),
+        said => format!("from the {level}: {said}"),
+    }
 }
 
 fn attempts(record: &CallRecord, total_us: u32) -> Vec<AttemptTrace> {

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::build::{Phase, named_api, named_key, origin};
 use super::limits::{Names, traces};
+use super::policies;
 use crate::Gateway;
 use crate::keys::{self, Candidate, Identifier, IdentifyError, VerifiedKeys};
 use crate::limits::Caller;
@@ -23,7 +24,7 @@ use crate::snapshot::{ApiRecord, AuthPlan, KeyRecord, Snapshot, Target};
 use crate::targets::{self, Own, Preview};
 
 /// The phases so far.
-struct Course {
+pub(super) struct Course {
     began: Instant,
     at_us: u64,
     phases: Vec<PhaseTrace>,
@@ -31,13 +32,17 @@ struct Course {
 
 impl Course {
     fn end(&mut self, phase: Phase, code: Option<ErrorCode>, detail: Option<String>) {
+        self.end_of(phase.name(), code, detail);
+    }
+
+    pub(super) fn end_of(&mut self, name: &str, code: Option<ErrorCode>, detail: Option<String>) {
         let now_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let outcome = match code {
             Some(_) => PhaseOutcome::Refused,
             None => PhaseOutcome::Passed,
         };
         self.phases.push(PhaseTrace {
-            name: phase.name().to_owned(),
+            name: name.to_owned(),
             outcome,
             began_us: self.at_us,
             took_us: now_us.saturating_sub(self.at_us),
@@ -48,8 +53,12 @@ impl Course {
     }
 
     fn skip(&mut self, phase: Phase, why: &str) {
+        self.skip_of(phase.name(), why);
+    }
+
+    pub(super) fn skip_of(&mut self, name: &str, why: &str) {
         self.phases.push(PhaseTrace {
-            name: phase.name().to_owned(),
+            name: name.to_owned(),
             outcome: PhaseOutcome::Skipped,
             began_us: self.at_us,
             took_us: 0,
@@ -140,6 +149,14 @@ impl Gateway {
         };
 
         let api = snapshot.api(organization, located.selector).cloned();
+        if let Some(api) = &api
+            && let Some(status) =
+                policies::preflight(snapshot, api, (&method, &headers(ask)), &located, course)
+        {
+            answer.api = Some(named_api(api));
+            answer.status = Some(status);
+            return Ok(());
+        }
         let key = match self.who(snapshot, organization, ask, located.query, now_us) {
             Ok(key) => key,
             Err(code) => return refuse(course, Phase::Identify, code, "no key that may call"),
@@ -239,6 +256,26 @@ impl Gateway {
             course.end(Phase::Limit, None, Some(format!("{} limits", levels.len())));
         }
 
+        let plan = met.plan(&key, &api, version.as_deref());
+        let plan = plan.unwrap_or_default();
+        let subject = policies::subject(&method, headers(ask), &located, &met, (&key, &api));
+        let foretold = policies::before(&plan, &subject, ask.body_bytes, course)?;
+        let changed = match foretold {
+            policies::Foretold::Forward(changed) => changed,
+            policies::Foretold::Answered(status) => {
+                answer.status = Some(status);
+                policies::after(&plan, &subject, course);
+                return Ok(());
+            }
+        };
+        let located = match &changed {
+            Some((rest, query)) => phases::Located {
+                rest,
+                query: query.as_deref(),
+                ..located
+            },
+            None => located,
+        };
         let own = Own {
             target: match &version {
                 Some(version) => version.target.as_ref(),
@@ -246,14 +283,13 @@ impl Gateway {
             },
             version: version.as_ref().and_then(|version| version.id),
         };
-        let plan = met.plan(&key, &api, version.as_deref());
-        let previewed = match plan.and_then(|plan| plan.upstream) {
+        let previewed = match &plan.upstream {
             None => None,
             Some(compiled) => {
                 let headers = headers(ask);
                 let caller = targets::Caller::new(key.id, ask.address.unwrap_or(asker), &headers);
                 let is_idempotent = method.is_idempotent();
-                Preview::of(self, &api, own, &compiled, &caller, is_idempotent)
+                Preview::of(self, &api, own, compiled, &caller, is_idempotent)
             }
         };
         let target = match &previewed {
@@ -280,6 +316,7 @@ impl Gateway {
             "a call that is only asked about reaches no upstream",
         );
         course.skip(Phase::Inbound, "there is no answer");
+        policies::after(&plan, &subject, course);
         Ok(())
     }
 

@@ -8,12 +8,15 @@
 mod build;
 mod dry_run;
 mod limits;
+mod policies;
 mod sink;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use apiverse_cache::StatusLine;
 use apiverse_contract::ErrorCode;
+use apiverse_contract::policies::{PolicyKind, PolicyLevel};
 use apiverse_limits::Level;
 
 use crate::targets::{TryNote, UpstreamNote};
@@ -46,6 +49,8 @@ pub(crate) struct Notes {
     pub(crate) upstream: Option<UpstreamNote>,
     /// Those of a call that has several targets, instead of `tries`.
     pub(crate) tried: Vec<TryNote>,
+    /// What policies did, in their order.
+    pub(crate) policies: Vec<PolicyNote>,
     /// What the limits said that refused the call.
     pub(crate) refused_levels: Vec<Level>,
 }
@@ -58,6 +63,20 @@ pub(crate) struct Try {
     pub(crate) connected_us: Option<u32>,
     pub(crate) reused: bool,
     pub(crate) answered_us: Option<u32>,
+}
+
+/// What one policy did to the call.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicyNote {
+    pub(crate) kind: PolicyKind,
+    /// Where it is attached.
+    pub(crate) level: PolicyLevel,
+    pub(crate) began_us: u32,
+    pub(crate) took_us: u32,
+    /// The call ended there.
+    pub(crate) code: Option<ErrorCode>,
+    /// What it came to, for people.
+    pub(crate) said: Cow<'static, str>,
 }
 
 impl Notes {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use apiverse_contract::ErrorCode;
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{CONNECTION, ORIGIN, UPGRADE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -34,6 +34,7 @@ use crate::peer::Peer;
 use crate::snapshot::{ApiRecord, AuthPlan, Target};
 use crate::targets::{Caller, Own, balanced};
 use crate::timer::Deadline;
+use crate::transform::{Subject, preflight, refusal_cors};
 use crate::upstream::{Answer, Lease, Outbound, TunnelLimits, exchange, tunnel};
 use crate::worker::Worker;
 
@@ -62,6 +63,10 @@ pub(crate) async fn serve(
     );
     record.grpc = grpc::Kind::of_headers(request.headers());
     let has_body = !request.body().is_end_stream();
+    record.origin = request.headers().get(ORIGIN).cloned();
+    if let Some(response) = preflight(&mut record, request.headers()) {
+        return own_answer(record, response);
+    }
     let client_upgrade = request
         .headers()
         .contains_key(UPGRADE)
@@ -165,7 +170,17 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
     };
     let plan = met.plan(&identified.key, &identified.api, version.as_deref());
     if let Some(plan) = plan {
-        let applied = Applied::new(plan, &parts, identified.by_query);
+        let subject = plan.changes_calls().then(|| {
+            Subject::new(
+                &parts,
+                (located.rest, located.query),
+                met.captured(located.rest),
+                record.request_id.clone(),
+                &identified.key,
+                &identified.api,
+            )
+        });
+        let applied = Applied::new(plan, subject, identified.by_query);
         record.applied = Some(Rc::new(applied));
     }
     let trusted = &worker.gateway.config.trusted_proxies;
@@ -524,12 +539,14 @@ fn pass_on(
     }
     let pool = record.worker.pool.clone();
     let progress = record.progress.clone();
-    let body = UpstreamBody::new(body, record, lease, pool, progress, clocks, deadline);
+    let mut body = UpstreamBody::new(body, record, lease, pool, progress, clocks, deadline);
     if let Some(kind @ grpc::Kind::Web { is_text }) = web
         && grpc::Kind::of_headers(&parts.headers) == grpc::Kind::Grpc
     {
         grpc::set_kind(&mut parts.headers, kind);
         parts.headers.remove(header::CONTENT_LENGTH);
+        // No policy changes it.
+        body.let_go();
         let body = grpc::WebBody::new(body, is_text);
         return Response::from_parts(parts, GatewayBody::Web(body));
     }
@@ -568,6 +585,9 @@ pub(crate) fn note_refusal(record: &mut CallRecord, refusal: &Refusal) -> Respon
     }
     if record.grpc != grpc::Kind::Other {
         grpc::refuse(&mut response, code, &refusal.external(), record.grpc);
+    }
+    if record.applied.is_none() {
+        refusal_cors(record, response.headers_mut());
     }
     record.bytes_out = response.body().size_hint().lower();
     if code == ErrorCode::MethodNotAllowed {

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use apiverse_contract::RouteId;
-use http::Method;
+use http::{HeaderMap, Method};
 
+use super::locate::Located;
 use crate::limits::{Attached, attached_to};
 use crate::snapshot::{
     ApiRecord, KeyRecord, OrganizationRecord, Plan, RouteRecord, Snapshot, VersionRecord,
@@ -32,9 +33,45 @@ pub(crate) fn meet(
     }
 }
 
+/// The policies that count before the key is known, or without one. A version that only a header
+/// field names is not found: preflight requests do not have it.
+pub(crate) fn plan_without_key(
+    snapshot: &Snapshot,
+    api: &ApiRecord,
+    method: &Method,
+    located: &Located<'_>,
+) -> Option<Plan> {
+    let organization = snapshot.organization(api.organization_id);
+    let chosen = api.versions.as_ref().and_then(|versions| {
+        let chosen = versions.choose(located.rest, located.query, &HeaderMap::new());
+        chosen.ok()
+    });
+    let said = chosen.as_ref().map_or(0, |(_, said)| *said);
+    let path = located.rest.get(said..).unwrap_or_default();
+    let route = api.routes.find(method.as_str(), path);
+    let layers = [
+        route.and_then(|route| route.policies.as_deref()),
+        chosen
+            .as_ref()
+            .and_then(|(version, _)| version.policies.as_deref()),
+        api.policies.as_deref(),
+        organization.and_then(|organization| organization.policies.as_deref()),
+    ];
+    let layers: Vec<_> = layers.into_iter().flatten().collect();
+    (!layers.is_empty()).then(|| Plan::of(&layers))
+}
+
 impl Met {
     pub(crate) fn route_id(&self) -> Option<RouteId> {
         self.route.as_ref().map(|route| route.id)
+    }
+
+    /// What the route's template holds in `path`.
+    pub(crate) fn captured(&self, path: &str) -> Vec<(String, String)> {
+        match &self.route {
+            Some(route) => apiverse_contract::routes::captured(&route.path, path),
+            None => Vec::new(),
+        }
     }
 
     /// The limits, the uppermost first.

@@ -1,7 +1,7 @@
 //! What the gateway answers when it does not pass an upstream's answer on.
 
 use apiverse_connectors::oauth2::TokenError;
-use apiverse_contract::{ErrorCode, Problem};
+use apiverse_contract::{ErrorCode, FieldError, Problem};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
@@ -66,6 +66,12 @@ pub(crate) enum Refusal {
     NoneWell,
     #[error("every target has as many calls under way as it takes")]
     TargetsFull,
+    #[error("a policy refuses the call: {detail}")]
+    Policy {
+        code: ErrorCode,
+        detail: String,
+        errors: Vec<FieldError>,
+    },
     #[error("a task of the gateway failed")]
     Internal,
 }
@@ -111,6 +117,7 @@ impl Refusal {
             Self::Exchange(error) => error.code(),
             Self::Circuit { .. } => ErrorCode::CircuitOpen,
             Self::NoneWell | Self::TargetsFull => ErrorCode::ServiceUnavailable,
+            Self::Policy { code, .. } => *code,
             Self::Internal => ErrorCode::Internal,
         }
     }
@@ -186,6 +193,7 @@ impl Refusal {
             Self::TargetsFull => {
                 "The upstream's targets have as many calls as they take; try again in a second."
             }
+            Self::Policy { detail, .. } => detail,
             Self::Internal => "Something went wrong on our side.",
         };
         text.to_owned()
@@ -204,6 +212,9 @@ impl Refusal {
     /// The answer to the caller.
     pub(crate) fn answer(&self, id: &HeaderValue, method: &Method) -> Response<GatewayBody> {
         let mut document = Problem::new(self.code(), self.external());
+        if let Self::Policy { errors, .. } = self {
+            document = document.with_errors(errors.clone());
+        }
         let Self::Limited(refusal) = self else {
             let mut response = respond(document, self.code(), id, method);
             if let Some(seconds) = self.retry_after() {

@@ -19,6 +19,9 @@ pub(crate) type Prefix = [u8; LOOKUP_LEN];
 /// A key that is not revoked.
 pub(crate) struct KeyRecord {
     pub(crate) id: KeyId,
+    pub(crate) name: Box<str>,
+    /// `live` or `test`.
+    pub(crate) environment: Box<str>,
     pub(crate) organization_id: OrganizationId,
     /// Unlike that of any other record of this process: what was verified against one record
     /// says nothing about the next.
@@ -81,6 +84,8 @@ impl KeyRecord {
         });
         Ok(Self {
             id: row.id,
+            name: row.name.into(),
+            environment: row.environment.into(),
             organization_id: row.organization_id,
             stamp: STAMPS.fetch_add(1, Ordering::Relaxed),
             current,

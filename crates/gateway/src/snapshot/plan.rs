@@ -9,17 +9,17 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use apiverse_contract::OrganizationId;
-use apiverse_contract::policies::{
-    CompressionPolicy, CorsPolicy, MockPolicy, PolicyDocument, PolicyKind, PolicyLevel,
-    RequestTransformPolicy, ResponseTransformPolicy, ValidationPolicy,
-};
+use apiverse_contract::policies::{PolicyDocument, PolicyKind, PolicyLevel};
 use apiverse_settings::vault::Vault;
 use apiverse_store::AttachedRow;
+use apiverse_transform::coding::Compression;
+use apiverse_transform::{Cors, Mock, RequestChange, RequestSchema, ResponseChange};
 use uuid::Uuid;
 
 use crate::cache::CompiledCache;
 use crate::config::GatewayConfig;
 use crate::targets::{Upstreaming, compile};
+use crate::transform::{self, Ready};
 
 /// Where a policy comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,22 +37,6 @@ pub(crate) struct Tools<'a> {
     pub(crate) vault: &'a Vault,
     #[expect(dead_code, reason = "for the first kind whose compiler needs it")]
     pub(crate) config: &'a GatewayConfig,
-}
-
-/// A document that is used as it is.
-#[derive(Debug)]
-pub(crate) struct AsIs<T> {
-    pub(crate) origin: Origin,
-    pub(crate) document: T,
-}
-
-/// Keeps a document as it is: the compiler of kinds that need none.
-fn as_is<T>(
-    document: T,
-    origin: Origin,
-    _: Tools<'_>,
-) -> Result<AsIs<T>, std::convert::Infallible> {
-    Ok(AsIs { origin, document })
 }
 
 /// What one thing says about one kind.
@@ -132,14 +116,14 @@ macro_rules! kinds {
 }
 
 kinds! {
-    cors: Cors => AsIs<CorsPolicy>, as_is;
-    validation: Validation => AsIs<ValidationPolicy>, as_is;
-    request_transform: RequestTransform => AsIs<RequestTransformPolicy>, as_is;
-    mock: Mock => AsIs<MockPolicy>, as_is;
+    cors: Cors => Ready<Cors>, transform::cors;
+    validation: Validation => Ready<RequestSchema>, transform::schema;
+    request_transform: RequestTransform => Ready<RequestChange>, transform::request_change;
+    mock: Mock => Ready<Mock>, transform::mock;
     cache: Cache => CompiledCache, CompiledCache::new;
     upstream: Upstream => Upstreaming, compile;
-    response_transform: ResponseTransform => AsIs<ResponseTransformPolicy>, as_is;
-    compression: Compression => AsIs<CompressionPolicy>, as_is;
+    response_transform: ResponseTransform => Ready<ResponseChange>, transform::response_change;
+    compression: Compression => Ready<Compression>, transform::compression;
 }
 
 /// What [`Plan::marks`] says of one policy.
@@ -149,6 +133,16 @@ impl Plan {
     /// Whether nothing but caching happens to the call.
     pub(crate) const fn is_cache_only(&self) -> bool {
         self.cache.is_some() && self.count() == 1
+    }
+
+    /// Whether the call, or its answer, is looked at or changed on its way.
+    pub(crate) const fn changes_calls(&self) -> bool {
+        self.cors.is_some()
+            || self.validation.is_some()
+            || self.request_transform.is_some()
+            || self.mock.is_some()
+            || self.response_transform.is_some()
+            || self.compression.is_some()
     }
 
     /// Unlike for any other policies that change what upstreams are asked, or which.
@@ -269,7 +263,7 @@ mod tests {
         let (far, near) = (far.expect("says something"), near.expect("says something"));
         let plan = Plan::of(&[&near, &far]);
         let mock = plan.mock.as_deref().expect("is on");
-        assert_eq!(mock.document.status, 202);
+        assert_eq!(mock.policy.choose(&http::HeaderMap::new()).status, 202);
         assert_eq!(
             (mock.origin.level, mock.origin.version),
             (PolicyLevel::Key, 7)

@@ -19,6 +19,8 @@ pub(crate) type Policy = Option<Arc<LimitPolicy>>;
 pub(crate) struct RouteRecord {
     pub(crate) id: RouteId,
     pub(crate) name: Box<str>,
+    /// Its template, as it is written.
+    pub(crate) path: Box<str>,
     pub(crate) policy: Policy,
     pub(crate) policies: Policies,
 }
@@ -44,6 +46,7 @@ pub(super) fn routes(
                 let record = RouteRecord {
                     id: row.id,
                     name: row.name.into(),
+                    path: row.path.into(),
                     policy: policy(Some(row.policy)),
                     policies,
                 };

@@ -128,6 +128,12 @@ fn detail(code: ErrorCode) -> &'static str {
         ErrorCode::HeadersTooLarge => "the request has too many or too large headers",
         ErrorCode::UnsupportedMediaType => "send the body as JSON",
         ErrorCode::ValidationFailed => "`name` is required",
+        ErrorCode::RequestInvalid => {
+            "the request does not fit the API's schema; errors points at what does not"
+        }
+        ErrorCode::RequestTransformFailed => {
+            "the request's body cannot be transformed: it is not JSON"
+        }
         ErrorCode::TooManyAttempts => "try again in 30 seconds",
         ErrorCode::RateLimited => "the limit `burst` allows 100 calls in 60 seconds",
         ErrorCode::QuotaExceeded => "the quota `monthly` is used up until 2026-02-01T00:00:00Z",
@@ -137,6 +143,9 @@ fn detail(code: ErrorCode) -> &'static str {
         ErrorCode::UpstreamUnreachable => "the upstream refused the connection",
         ErrorCode::UpstreamBlocked => "the upstream's address is in a private range",
         ErrorCode::UpstreamAuthFailed => "the token endpoint refused the client's credentials",
+        ErrorCode::ResponseTransformFailed => {
+            "the upstream's answer cannot be transformed: it is larger than 1048576 bytes"
+        }
         ErrorCode::CircuitOpen => "most of the last calls failed",
         ErrorCode::ApiDisabled => "the API is switched off",
         ErrorCode::ServiceUnavailable => "the database is away; try again in a moment",

@@ -144,9 +144,16 @@ fn phase_name(name: &str) -> &str {
         "identify" => "Who calls",
         "authorize" => "What the key may",
         "limit" => "Limits",
+        "validation" => "Does it fit",
+        "request_transform" => "Request made anew",
+        "mock" => "Mock",
+        "cache" => "Cache",
         "direct" => "Where it goes",
         "forward" => "The upstream",
         "inbound" => "The answer",
+        "response_transform" => "Answer made anew",
+        "compression" => "Compression",
+        "cors" => "Other sites (CORS)",
         other => other,
     }
 }

@@ -76,8 +76,31 @@ pub(super) struct Earlier {
     pub(super) is_key_unread: bool,
 }
 
-/// Runs the phases up to the exchange and writes the upstream's head into `out`, which is empty.
+/// Prepares a call; see [`prepare_plain`].
 pub(super) fn prepare(
+    worker: &Rc<Worker>,
+    peer: &Rc<Peer>,
+    head: &Head<'_, '_>,
+    out: &mut Vec<u8>,
+    earlier: &mut Earlier,
+) -> Prepared {
+    let field = |wanted: &str| {
+        let mut fields = head.fields.iter();
+        fields.find(|field| field.name.eq_ignore_ascii_case(wanted))
+    };
+    // A browser asks whether it may call; the key comes with the call.
+    if head.method == "OPTIONS" && field("access-control-request-method").is_some() {
+        return Prepared::General;
+    }
+    let mut prepared = prepare_plain(worker, peer, head, out, earlier);
+    if let Prepared::Refuse { record, .. } = &mut prepared {
+        record.origin = field("origin").and_then(|field| HeaderValue::from_bytes(field.value).ok());
+    }
+    prepared
+}
+
+/// Runs the phases up to the exchange and writes the upstream's head into `out`, which is empty.
+fn prepare_plain(
     worker: &Rc<Worker>,
     peer: &Rc<Peer>,
     head: &Head<'_, '_>,
@@ -284,7 +307,7 @@ fn cached(
         let refusal = Refusal::Path(InvalidPath);
         return Prepared::Refuse { record, refusal };
     };
-    record.applied = Some(Rc::new(Applied::new(plan, &parts, by_query)));
+    record.applied = Some(Rc::new(Applied::new(plan, None, by_query)));
     Prepared::Through(Box::new(Through {
         record,
         api,
