@@ -66,6 +66,16 @@ enum ConfigCommand {
         #[command(flatten)]
         scope: ConfigScope,
     },
+    /// Tell whose recent calls applying a file would change
+    Plan {
+        #[command(flatten)]
+        source: ConfigSource,
+        /// Replay at most so many of the last calls
+        #[arg(long, value_name = "COUNT")]
+        calls: Option<u32>,
+        #[command(flatten)]
+        scope: ConfigScope,
+    },
     /// Make the configuration as a file says, all of it or nothing
     Apply {
         #[command(flatten)]
@@ -209,6 +219,17 @@ pub fn run() -> ExitCode {
         Command::Config {
             command: ConfigCommand::Diff { source, scope },
         } => compare(source, scope, false),
+        Command::Config {
+            command:
+                ConfigCommand::Plan {
+                    source: ConfigSource { file, prune },
+                    calls,
+                    scope,
+                },
+        } => with_settings(&scope.place.into_flags(), FirstStart::Create, |settings| {
+            let (of, request) = (scope.organization, (file, prune, calls));
+            block_on(configuration::plan(settings, of, request))
+        }),
         Command::Config {
             command:
                 ConfigCommand::Apply {

@@ -1,9 +1,13 @@
-//! `apiverse config export|diff|apply`: an organization's configuration as a file for git.
+//! `apiverse config export|diff|plan|apply`: an organization's configuration as a file for git.
 
 use std::io::Read;
 
+use apiverse_contract::configuration::plan::{
+    PlanCounts, PlanOutcome, PlanRequest, PlanVerdict, TrafficPlan,
+};
 use apiverse_contract::configuration::{
-    ConfigurationAction, ConfigurationChange, ConfigurationDiff, ConfigurationRequest,
+    Configuration, ConfigurationAction, ConfigurationChange, ConfigurationDiff,
+    ConfigurationRequest,
 };
 use apiverse_platform::Fault;
 use apiverse_settings::Settings;
@@ -45,10 +49,8 @@ pub async fn compare(
     prune: bool,
     apply: bool,
 ) -> Outcome {
-    let configuration = serde_json::from_str(&text_of(&file)?)
-        .map_err(|error| format!("{file} is not understood: {error}"))?;
     let request = ConfigurationRequest {
-        configuration,
+        configuration: read(&file)?,
         prune,
     };
     let platform = compose::platform_alone(&settings).await?;
@@ -58,15 +60,97 @@ pub async fn compare(
     } else {
         platform.configuration_diff(&operator, request).await
     };
-    let diff = diff.map_err(|error| {
-        let mut text = error.detail();
-        for field in error.fields() {
-            text.push_str(&format!("\n  {}: {}", field.field, field.message));
-        }
-        text
-    })?;
+    let diff = diff.map_err(fault)?;
     print!("{}", told(&diff, apply));
     Ok(())
+}
+
+/// Tells what a file would do to the last calls: the file, whether it is the whole configuration,
+/// and how many calls.
+///
+/// # Errors
+/// When the file is not understood or cannot be applied.
+pub async fn plan(
+    settings: Settings,
+    organization: Option<String>,
+    (file, prune, calls): (String, bool, Option<u32>),
+) -> Outcome {
+    let request = PlanRequest {
+        configuration: read(&file)?,
+        prune,
+        from: None,
+        calls,
+    };
+    let platform = compose::platform_alone(&settings).await?;
+    let operator = platform.operator(organization.as_deref()).await?;
+    let planned = platform.configuration_plan(&operator, request).await;
+    print!("{}", planned_text(&planned.map_err(fault)?));
+    Ok(())
+}
+
+fn read(file: &str) -> Result<Configuration, String> {
+    serde_json::from_str(&text_of(file)?)
+        .map_err(|error| format!("{file} is not understood: {error}"))
+}
+
+/// What is wrong, each field on a line.
+fn fault(error: impl Fault) -> String {
+    let mut text = error.detail();
+    for field in error.fields() {
+        text.push_str(&format!("\n  {}: {}", field.field, field.message));
+    }
+    text
+}
+
+/// A line for each group of calls that changes, and what becomes of all.
+fn planned_text(plan: &TrafficPlan) -> String {
+    let mut text = String::new();
+    for group in &plan.changed {
+        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "?".to_owned());
+        text.push_str(&format!(
+            "{} calls of {} to {}: {} -> {}, as {}\n",
+            group.calls,
+            name(&group.key_name),
+            name(&group.api_name),
+            verdict(&group.before),
+            verdict(&group.after),
+            group.example,
+        ));
+    }
+    if plan.changed.is_empty() {
+        text.push_str("no call changes\n");
+    }
+    let counts = |counts: &PlanCounts| {
+        format!(
+            "{} forwarded, {} cached, {} mocked, {} limited, {} refused",
+            counts.forwarded, counts.cached, counts.mocked, counts.limited, counts.refused
+        )
+    };
+    text.push_str(&format!(
+        "{} calls now: {}\n",
+        plan.calls,
+        counts(&plan.before)
+    ));
+    text.push_str(&format!("afterwards: {}\n", counts(&plan.after)));
+    for what in &plan.unknown {
+        text.push_str(&format!("not replayed: {what}\n"));
+    }
+    text
+}
+
+fn verdict(verdict: &PlanVerdict) -> String {
+    let outcome = match verdict.outcome {
+        PlanOutcome::Forwarded => "forwarded",
+        PlanOutcome::Cached => "cached",
+        PlanOutcome::Mocked => "mocked",
+        PlanOutcome::Limited => "limited",
+        PlanOutcome::Refused => "refused",
+    };
+    match (&verdict.by, verdict.code) {
+        (Some(by), _) => format!("{outcome} by {by}"),
+        (None, Some(code)) => format!("{outcome} ({code})"),
+        (None, None) => outcome.to_owned(),
+    }
 }
 
 /// `-` is standard input.

@@ -4,6 +4,8 @@
 //! so that the same configuration is always the same text. Secrets are left out: of an API that is
 //! there they stay, for a new one `auth_config` must hold them.
 
+pub mod plan;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};

@@ -18,6 +18,7 @@ mod permissions;
 mod platform;
 mod policies;
 mod policy_secrets;
+mod preview;
 mod purges;
 mod routes;
 mod session_store;
@@ -54,6 +55,7 @@ pub use policies::{
     Condition, EffectivePoliciesError, PoliciesListError, PolicyHistoryError, PolicyPlace,
     PolicyReadError, PolicyWriteError,
 };
+pub use preview::PolicyPreviewError;
 pub use purges::CachePurgeError;
 pub use routes::{
     RouteCreateError, RouteDeleteError, RouteGetError, RouteListError, RouteUpdateError,

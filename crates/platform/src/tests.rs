@@ -16,6 +16,7 @@ use chrono::DateTime;
 use crate::{Actor, Clock, Fault, Platform, PlatformConfig, RequestInfo, ThrottleConfig};
 
 mod limits;
+mod plan;
 mod resources;
 mod sign_in;
 

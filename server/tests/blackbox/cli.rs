@@ -148,3 +148,63 @@ fn the_doctor_checks_what_serve_would_need() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("database"), "{said}");
 }
+
+#[test]
+fn a_configuration_goes_into_a_file_and_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = run(
+        folder.path(),
+        &["user", "create", "--email", "ada@example.com"],
+        &[],
+    );
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let file = folder.path().join("apiverse.json");
+    let document = r#"{
+        "apiverse": 1,
+        "policies": { "mock": { "status": 204 } },
+        "apis": { "weather": {
+            "name": "Weather", "base_url": "https://api.example.com",
+            "versions": { "v2": { "base_url": "https://v2.example.com" } },
+            "routes": { "all": { "path": "/*" } }
+        } }
+    }"#;
+    std::fs::write(&file, document).expect("writes");
+    let config = |args: &[&str]| {
+        let mut all = vec!["config"];
+        all.extend(args);
+        let output = run(folder.path(), &all, &[]);
+        assert!(
+            output.status.success(),
+            "{args:?}: {}",
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    };
+    let told = config(&["apply", "apiverse.json", "--dry-run"]);
+    assert!(told.contains("+ apis.weather.versions.v2\n"), "{told}");
+    assert!(told.ends_with("5 changes would be made\n"), "{told}");
+    let told = config(&["plan", "apiverse.json"]);
+    assert!(told.starts_with("no call changes\n0 calls now:"), "{told}");
+    let told = config(&["apply", "apiverse.json"]);
+    assert!(told.ends_with("5 changes made\n"), "{told}");
+    assert_eq!(config(&["apply", "apiverse.json"]), "nothing differs\n");
+
+    let exported = config(&["export"]);
+    assert!(exported.contains("\"weather\""), "{exported}");
+    config(&["export", "--output", "again.json"]);
+    let again = std::fs::read_to_string(folder.path().join("again.json")).expect("reads");
+    assert_eq!(again, exported);
+    assert_eq!(
+        config(&["diff", "again.json", "--prune"]),
+        "nothing differs\n"
+    );
+
+    std::fs::write(&file, r#"{ "apiverse": 1, "apis": { "weather": {} } }"#).expect("writes");
+    let wrong = run(folder.path(), &["config", "diff", "apiverse.json"], &[]);
+    assert!(!wrong.status.success());
+    assert!(
+        text(&wrong.stderr).contains("name"),
+        "{}",
+        text(&wrong.stderr)
+    );
+}

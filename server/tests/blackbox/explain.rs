@@ -9,6 +9,7 @@ both!(
     a_call_is_explained,
     a_question_is_answered_without_a_call,
     explanations_stay_inside_the_organization,
+    policies_are_explained,
 );
 
 /// The phase of a name.
@@ -170,4 +171,130 @@ async fn explanations_stay_inside_the_organization(engine: Engine) {
         .get(&format!("/explain/{id}"))
         .await
         .assert_problem(401, "authentication_required");
+}
+
+async fn policies_are_explained(engine: Engine) {
+    let app = start(engine).await;
+    let client = app.stranger("ada").await;
+    let upstream = Upstream::echo().await;
+    let api = client.create_api("echo", &upstream.base()).await;
+    let (key_id, key) = client.create_key("caller").await;
+    for (kind, document) in [
+        ("cors", json!({ "allow_origins": ["https://a.example"] })),
+        (
+            "validation",
+            json!({ "query_schema": { "properties": { "page": { "type": "integer" } } } }),
+        ),
+        (
+            "request_transform",
+            json!({ "path": { "add_prefix": "/in" } }),
+        ),
+        ("cache", json!({ "default_ttl_seconds": 60 })),
+        (
+            "response_transform",
+            json!({ "headers": { "set": { "x-made": "1" } } }),
+        ),
+        ("compression", json!({ "min_bytes": 0 })),
+    ] {
+        let path = format!("/policies/api/{api}/{kind}");
+        client.put(&path, &document).await.assert_status(201);
+    }
+    let explained = async |request| {
+        let answer = client.send(request).await;
+        let id = answer.header("x-request-id").expect("has an id").to_owned();
+        eventually("the explanation", async || {
+            let answer = client.get(&format!("/explain/{id}")).await;
+            (answer.status == 200).then(|| answer.json())
+        })
+        .await
+    };
+    let get = |path: &str| {
+        client
+            .proxy("GET", path, &key)
+            .header("origin", "https://a.example")
+            .header("accept-encoding", "br")
+    };
+    for cache in ["fwd=uri-miss", "hit"] {
+        let made = explained(get("/echo/a")).await;
+        assert_eq!(made["status"], 200, "{made}");
+        for (kind, detail) in [
+            ("validation", "from the api: the request fits"),
+            ("request_transform", "from the api: GET /in/a"),
+            ("cache", cache),
+            ("response_transform", "from the api: status 200"),
+            ("compression", "from the api: br"),
+            ("cors", "from the api: the site may read it"),
+        ] {
+            let phase = phase(&made, kind);
+            assert_eq!(phase["outcome"], "passed", "{kind} of {made}");
+            let told = phase["detail"].as_str().expect("a text");
+            assert!(told.contains(detail), "{kind}: {told}");
+        }
+        let forwarded = phase(&made, "forward")["outcome"].clone();
+        assert_eq!(forwarded, if cache == "hit" { "skipped" } else { "passed" });
+    }
+    let refused = explained(get("/echo/a?page=x")).await;
+    let validation = phase(&refused, "validation");
+    assert_eq!(validation["outcome"], "refused", "{refused}");
+    assert_eq!(validation["code"], "request_invalid");
+    assert_eq!(phase(&refused, "direct")["outcome"], "skipped", "{refused}");
+
+    // The same, only asked about.
+    let ask = async |path: &str| {
+        let question = json!({
+            "path": path, "key_id": key_id,
+            "headers": [["origin", "https://a.example"], ["accept-encoding", "br"]],
+        });
+        client
+            .post("/explain", &question)
+            .await
+            .expect_status(200)
+            .json()
+    };
+    let foretold = ask("/proxy/echo/a").await;
+    for (kind, outcome, detail) in [
+        ("validation", "passed", "from the api: the request fits"),
+        ("request_transform", "passed", "from the api: GET /in/a"),
+        ("cache", "passed", "looked up"),
+        (
+            "response_transform",
+            "skipped",
+            "from the api: heads of answers are changed",
+        ),
+        ("compression", "skipped", "from the api: br for texts"),
+        ("cors", "skipped", "from the api: the site may read it"),
+    ] {
+        let phase = phase(&foretold, kind);
+        assert_eq!(phase["outcome"], outcome, "{kind} of {foretold}");
+        assert_eq!(phase["detail"], detail, "{kind} of {foretold}");
+    }
+    let aim = phase(&foretold, "direct")["detail"]
+        .as_str()
+        .expect("a text");
+    assert!(aim.ends_with("/in/a"), "{aim}");
+    let foretold = ask("/proxy/echo/a?page=x").await;
+    assert_eq!(foretold["code"], "request_invalid", "{foretold}");
+    let mock = format!("/policies/key/{key_id}/mock");
+    client
+        .put(&mock, &json!({ "status": 418 }))
+        .await
+        .assert_status(201);
+    let foretold = ask("/proxy/echo/a").await;
+    assert_eq!(foretold["status"], 418, "{foretold}");
+    assert_eq!(
+        phase(&foretold, "mock")["detail"],
+        "from the key: status 418"
+    );
+    let preflight = json!({
+        "method": "OPTIONS", "path": "/proxy/echo/a",
+        "headers": [["origin", "https://b.example"], ["access-control-request-method", "PUT"]],
+    });
+    let preflight = client
+        .post("/explain", &preflight)
+        .await
+        .expect_status(200)
+        .json();
+    assert_eq!(preflight["status"], 204, "{preflight}");
+    let told = phase(&preflight, "cors")["detail"].clone();
+    assert_eq!(told, "from the api: the site may not read it");
 }

@@ -17,11 +17,13 @@ mod limits_exact;
 mod limits_nodes;
 mod nodes;
 mod operations;
+mod policies;
 mod protocols;
 mod quotas;
 mod real_upstreams;
 mod shutdown;
 mod tls;
+mod transforms;
 mod upstreams;
 mod usage;
 

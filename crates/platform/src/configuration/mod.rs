@@ -1,6 +1,7 @@
 //! The whole configuration as one document: written, compared, and made so.
 
 mod compare;
+mod plan;
 mod present;
 
 use apiverse_contract::configuration::{

@@ -1,6 +1,7 @@
 //! The whole configuration as one document.
 
 use apiverse_contract::ErrorCode;
+use apiverse_contract::configuration::plan::{PlanRequest, TrafficPlan};
 use apiverse_contract::configuration::{Configuration, ConfigurationDiff, ConfigurationRequest};
 use axum::Json;
 use axum::extract::State;
@@ -67,5 +68,27 @@ pub async fn apply(
 ) -> Answer<Json<ConfigurationDiff>> {
     Ok(Json(
         state.platform.configuration_apply(&actor, request).await?,
+    ))
+}
+
+problems!(PlanProblems: SIGNED_IN, CHANGE, BODY);
+
+/// Plan a configuration for the traffic of late
+///
+/// Replays the metadata of recent calls against the document and against what is there: who would
+/// be refused, limited, answered by a mock or looked up in the cache, and is not now, or the other
+/// way round. Nothing changes. It needs the role to apply the document and to see usage.
+#[utoipa::path(
+    post, path = "/configuration/plan", operation_id = "plan_configuration", tag = "configuration",
+    request_body = PlanRequest,
+    responses((status = 200, description = "What would change for callers", body = TrafficPlan), PlanProblems),
+)]
+pub async fn plan(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+    ApiJson(request): ApiJson<PlanRequest>,
+) -> Answer<Json<TrafficPlan>> {
+    Ok(Json(
+        state.platform.configuration_plan(&actor, request).await?,
     ))
 }

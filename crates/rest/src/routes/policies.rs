@@ -1,5 +1,6 @@
 //! Policies: what happens to calls beside forwarding them.
 
+use apiverse_contract::policies::preview::{Preview, PreviewRequest};
 use apiverse_contract::policies::{
     AttachedPolicy, EffectivePolicies, EffectivePoliciesQuery, PolicyDocument, PolicyListQuery,
     PolicyRevision, RollBack,
@@ -68,6 +69,25 @@ pub async fn effective(
     Ok(Json(
         state.platform.policies_effective(&actor, query).await?,
     ))
+}
+
+problems!(PreviewProblems: SIGNED_IN, ROLE, BODY);
+
+/// Try a transform
+///
+/// On a call that is pasted or was recorded: what would go on, the refusal it would get instead, and
+/// what is different, by the same code as the gateway's. Nothing is sent or kept.
+#[utoipa::path(
+    post, path = "/policies/preview", operation_id = "preview_policy", tag = "policies",
+    request_body = PreviewRequest,
+    responses((status = 200, description = "What becomes of the call", body = Preview), PreviewProblems),
+)]
+pub async fn preview(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+    ApiJson(asked): ApiJson<PreviewRequest>,
+) -> Answer<Json<Preview>> {
+    Ok(Json(state.platform.policy_preview(&actor, asked).await?))
 }
 
 problems!(GetProblems: SIGNED_IN, ROLE, PLACE);

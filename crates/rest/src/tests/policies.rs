@@ -261,3 +261,37 @@ async fn policies_of_others_are_unknown() {
     assert_eq!(none.at("/data"), json!([]));
     assert_eq!(get(&app, UNIFIED, "/policies").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_transform_is_tried_and_refused_where_it_cannot_be_compiled() {
+    let app = App::start().await;
+    let token = app.account("a@example.com").await;
+    let asked = json!({
+        "kind": "request_transform",
+        "document": { "body": { "jq": "{n: (.n + 1)}" }, "headers": { "set": { "x-a": "{key.name}" } } },
+        "request": { "method": "POST", "path": "/x", "body": "{\"n\":1}" },
+    });
+    let shown = send(&app, &token, Method::POST, "/policies/preview", &asked).await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    assert_eq!(shown.text_at("/message/body"), "{\"n\":2}");
+    assert_eq!(shown.at("/message/headers/0"), json!(["x-a", "example"]));
+    assert_eq!(shown.at("").get("error"), None);
+
+    let broken = json!({
+        "kind": "request_transform", "document": { "body": { "jq": ".a |" } }, "request": {},
+    });
+    let refused = send(&app, &token, Method::POST, "/policies/preview", &broken).await;
+    refused.is_problem(422, "validation_failed");
+    assert_eq!(refused.text_at("/errors/0/field"), "document.body.jq");
+    let api = weather(&app, &token).await;
+    let path = format!("/policies/api/{api}/request_transform");
+    let refused = put(&app, &token, &path, &broken["document"]).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(refused.text_at("/errors/0/field"), "body.jq");
+    let anonymous = app
+        .call(Method::POST, "/policies/preview")
+        .json(&asked)
+        .send()
+        .await;
+    assert_eq!(anonymous.status, 401);
+}
