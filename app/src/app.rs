@@ -11,7 +11,8 @@ use leptos_router::{Lazy, SsrMode, path};
 use crate::ambient;
 use crate::areas::{
     self, ApiCreate, ApiDetail, ApiList, Explain, Explorer, KeyCreate, KeyDetail, KeyList, Landing,
-    Limits, Login, OneCall, Register, RouteCreate, RouteDetail, Settings,
+    Limits, Login, OneCall, Policies, Policy, Register, RouteCreate, RouteDetail, Settings,
+    VersionCreate, VersionDetail,
 };
 use crate::page_context::{Page, PageSeed};
 use crate::pages::console::{layout, overview, usage};
@@ -59,10 +60,14 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("apis/:id") view={Lazy::<ApiDetail>::new()} ssr=WHOLE />
                     <Route path=path!("apis/:id/routes/new") view={Lazy::<RouteCreate>::new()} ssr=WHOLE />
                     <Route path=path!("apis/:id/routes/:route") view={Lazy::<RouteDetail>::new()} ssr=WHOLE />
+                    <Route path=path!("apis/:id/versions/new") view={Lazy::<VersionCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("apis/:id/versions/:version") view={Lazy::<VersionDetail>::new()} ssr=WHOLE />
                     <Route path=path!("keys") view={Lazy::<KeyList>::new()} ssr=WHOLE />
                     <Route path=path!("keys/new") view={Lazy::<KeyCreate>::new()} ssr=WHOLE />
                     <Route path=path!("keys/:id") view={Lazy::<KeyDetail>::new()} ssr=WHOLE />
                     <Route path=path!("limits") view={Lazy::<Limits>::new()} ssr=WHOLE />
+                    <Route path=path!("policies") view={Lazy::<Policies>::new()} ssr=WHOLE />
+                    <Route path=path!("policies/:kind") view={Lazy::<Policy>::new()} ssr=WHOLE />
                     <Route path=path!("usage") view=usage ssr=WHOLE />
                     <Route path=path!("explorer") view={Lazy::<Explorer>::new()} ssr=WHOLE />
                     <Route path=path!("explain") view={Lazy::<Explain>::new()} ssr=WHOLE />

@@ -11,7 +11,7 @@ use leptos_router::LazyRoute;
 use leptos_router::hooks::use_url;
 
 use crate::browser;
-use crate::pages::console::{apis, explain, explorer, keys, limits, settings};
+use crate::pages::console::{apis, explain, explorer, keys, limits, policies, settings};
 use crate::pages::public::{landing, login, register};
 
 /// Declares an area: its pages, what draws each, and a route type for each.
@@ -75,10 +75,14 @@ area! {
         ApiDetail => apis::detail,
         RouteCreate => apis::create_route,
         RouteDetail => apis::route,
+        VersionCreate => apis::create_version,
+        VersionDetail => apis::version,
         KeyList => keys::list,
         KeyCreate => keys::create,
         KeyDetail => keys::detail,
         Limits => limits,
+        Policies => policies::policies,
+        Policy => policies::policy,
     }
 }
 
@@ -100,7 +104,7 @@ pub fn of(path: &str) -> Option<&'static str> {
     };
     let first = below.trim_start_matches('/').split('/').next();
     match first.unwrap_or_default() {
-        "apis" | "keys" | "limits" => Some("Catalogue"),
+        "apis" | "keys" | "limits" | "policies" => Some("Catalogue"),
         "explorer" | "explain" | "calls" | "settings" => Some("Bench"),
         _ => None,
     }

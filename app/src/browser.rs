@@ -17,6 +17,14 @@ pub fn form_fields(form: &web_sys::HtmlFormElement) -> Vec<(String, String)> {
     crate::urlencoded::decode(&params.to_string().as_string().unwrap_or_default())
 }
 
+/// The same of the form with this id; none when there is no such form.
+pub fn fields_of(id: &str) -> Vec<(String, String)> {
+    document()
+        .get_element_by_id(id)
+        .and_then(|element| element.dyn_into::<web_sys::HtmlFormElement>().ok())
+        .map_or_else(Vec::new, |form| form_fields(&form))
+}
+
 /// Puts the keyboard where the first error of a form is, after it has been drawn.
 pub fn focus_first_error(form: web_sys::HtmlFormElement) {
     request_animation_frame(move || {

@@ -81,6 +81,12 @@ export async function createKey(page: Page, name: string): Promise<Key> {
 }
 
 /** One call through the gateway, as a consumer makes it. */
-export async function call(slug: string, path: string, key: string, method = "GET"): Promise<Response> {
-  return fetch(`${url()}/proxy/${slug}/${path}`, { method, headers: { "x-api-key": key } });
+export async function call(
+  slug: string,
+  path: string,
+  key: string,
+  method = "GET",
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(`${url()}/proxy/${slug}/${path}`, { method, headers: { ...headers, "x-api-key": key } });
 }

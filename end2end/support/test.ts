@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type BrowserContext, expect, type Page, test as base } from "@playwright/test";
-import { type Account, type Api, call, createApi, createKey, type Key, newAccount, register, unique, url } from "./account";
+import { type Account, type Api, call, createApi, createKey, type Key, newAccount, register, sample, unique, url } from "./account";
 
 /** An account with an API, a key and calls of every status class. */
 export interface Owner {
@@ -11,6 +11,8 @@ export interface Owner {
   key: Key;
   /** Id of a route of the API. */
   route: string;
+  /** Id of a version of the API. */
+  version: string;
   /** Request id of a call that failed. */
   failed: string;
   /** Cookies to be signed in with. */
@@ -101,6 +103,12 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       });
       expect(made.status(), await made.text()).toBe(201);
       const route = ((await made.json()) as { id: string }).id;
+      const versioned = await page.request.post(`${url()}/api/v1/apis/${api.id}/versions`, {
+        data: { name: "v2", base_url: `${sample()}/v2` },
+        headers: { origin: url() },
+      });
+      expect(versioned.status(), await versioned.text()).toBe(201);
+      const version = ((await versioned.json()) as { id: string }).id;
       // Usage is fresh within two seconds; the pages shall have it from the first test on.
       await expect
         .poll(async () => {
@@ -111,7 +119,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       const failed = await failedCall(page);
       const state = await context.storageState();
       await context.close();
-      await use({ account, api, key, route, failed, state });
+      await use({ account, api, key, route, version, failed, state });
     },
     { scope: "worker", timeout: 60_000 },
   ],
@@ -166,6 +174,25 @@ export function places(owner: Owner): Place[] {
       name: "route",
       path: `/console/apis/${owner.api.id}/routes/${owner.route}`,
       heading: /^Forecasts$/,
+      signedIn: true,
+    },
+    {
+      name: "new-version",
+      path: `/console/apis/${owner.api.id}/versions/new`,
+      heading: /^New version$/,
+      signedIn: true,
+    },
+    {
+      name: "version",
+      path: `/console/apis/${owner.api.id}/versions/${owner.version}`,
+      heading: /^v2$/,
+      signedIn: true,
+    },
+    { name: "policies", path: "/console/policies", heading: /^Policies$/, signedIn: true },
+    {
+      name: "policy",
+      path: `/console/policies/upstream?on=api&id=${owner.api.id}`,
+      heading: /^Upstream of Weather-/,
       signedIn: true,
     },
     { name: "explain", path: "/console/explain", heading: /^Explain$/, signedIn: true },

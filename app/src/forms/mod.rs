@@ -4,7 +4,9 @@
 pub mod api;
 pub mod key;
 pub mod limit;
+pub mod policy;
 pub mod route;
+pub mod version;
 
 use apiverse_contract::FieldError;
 

@@ -10,9 +10,11 @@ pub mod calls;
 mod error;
 pub mod keys;
 pub mod limits;
+pub mod policies;
 pub mod routes;
 mod transport;
 pub mod usage;
+pub mod versions;
 
 pub use error::RpcError;
 use serde::{Deserialize, Serialize};

@@ -7,11 +7,13 @@ mod forms;
 mod gate;
 pub mod limits;
 pub mod openapi;
+pub mod policies;
 mod render;
 pub mod routes;
 pub mod same_origin;
 mod shell;
 mod state;
+pub mod versions;
 pub mod views;
 
 pub use openapi::{ServerFunction, schemas, server_functions};

@@ -3,7 +3,7 @@
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::rpc::{apis, calls, keys, limits, routes, usage};
+use crate::rpc::{apis, calls, keys, limits, policies, routes, usage, versions};
 
 /// One server function: `POST` with JSON in and out.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +144,36 @@ const FUNCTIONS: &[ServerFunction] = &[
         None,
     ),
     function(
+        "/api/fn/versions/list",
+        "The versions of an API, and how callers choose one",
+        Some("ApiRef"),
+        Some("Versions"),
+    ),
+    function(
+        "/api/fn/versions/one",
+        "A version and who calls it",
+        Some("VersionRef"),
+        Some("VersionDetail"),
+    ),
+    function(
+        "/api/fn/versions/save",
+        "Make or change a version",
+        Some("SaveVersion"),
+        Some("VersionRef"),
+    ),
+    function(
+        "/api/fn/versions/delete",
+        "Delete a version",
+        Some("VersionRef"),
+        None,
+    ),
+    function(
+        "/api/fn/versions/choose",
+        "Set how callers choose a version",
+        Some("SaveVersioning"),
+        None,
+    ),
+    function(
         "/api/fn/keys/list",
         "A page of API keys",
         Some("ListQuery"),
@@ -216,6 +246,42 @@ const FUNCTIONS: &[ServerFunction] = &[
         Some("CallLimits"),
     ),
     function(
+        "/api/fn/policies/cards",
+        "The policies that hold at one place, in words",
+        Some("PlaceRef"),
+        Some("PolicyCards"),
+    ),
+    function(
+        "/api/fn/policies/one",
+        "A policy with its form and history",
+        Some("PolicyRef"),
+        Some("OnePolicy"),
+    ),
+    function(
+        "/api/fn/policies/save",
+        "Set a policy by its form",
+        Some("SavePolicy"),
+        None,
+    ),
+    function(
+        "/api/fn/policies/try",
+        "What a transform would make of a call",
+        Some("TryPolicy"),
+        Some("Preview"),
+    ),
+    function(
+        "/api/fn/policies/remove",
+        "Remove a policy",
+        Some("PolicyRef"),
+        None,
+    ),
+    function(
+        "/api/fn/policies/roll-back",
+        "Make an earlier state of a policy the present one",
+        Some("RollBackPolicy"),
+        None,
+    ),
+    function(
         "/api/fn/usage/overview",
         "What happened in a span, compared with the one before",
         Some("OverviewQuery"),
@@ -273,10 +339,22 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<calls::CallRef>(&mut all);
     add::<calls::Explained>(&mut all);
     add::<calls::CallChoices>(&mut all);
+    add::<policies::PlaceRef>(&mut all);
+    add::<policies::PolicyRef>(&mut all);
+    add::<policies::PolicyCards>(&mut all);
+    add::<policies::OnePolicy>(&mut all);
+    add::<policies::SavePolicy>(&mut all);
+    add::<policies::TryPolicy>(&mut all);
+    add::<policies::RollBackPolicy>(&mut all);
     add::<routes::Routes>(&mut all);
     add::<routes::RouteRef>(&mut all);
     add::<routes::RouteDetail>(&mut all);
     add::<routes::SaveRoute>(&mut all);
+    add::<versions::Versions>(&mut all);
+    add::<versions::VersionRef>(&mut all);
+    add::<versions::VersionDetail>(&mut all);
+    add::<versions::SaveVersion>(&mut all);
+    add::<versions::SaveVersioning>(&mut all);
     add::<usage::OverviewQuery>(&mut all);
     add::<usage::Overview>(&mut all);
     add::<usage::UsageView>(&mut all);

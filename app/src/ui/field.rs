@@ -17,6 +17,8 @@ pub struct Input {
     pub autocomplete: &'static str,
     pub required: bool,
     pub class: &'static str,
+    /// Id of a `datalist`; empty for none.
+    pub list: &'static str,
 }
 
 impl Input {
@@ -30,6 +32,7 @@ impl Input {
             autocomplete: "off",
             required: false,
             class: "input w-full",
+            list: "",
         }
     }
 
@@ -59,6 +62,12 @@ impl Input {
 
     pub const fn kind(mut self, kind: &'static str) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// Offers what the `datalist` with this id holds.
+    pub const fn list(mut self, list: &'static str) -> Self {
+        self.list = list;
         self
     }
 
@@ -95,6 +104,7 @@ impl Input {
                 value=value
                 placeholder=self.placeholder
                 autocomplete=self.autocomplete
+                list=Some(self.list).filter(|list| !list.is_empty())
                 spellcheck="false"
                 aria-required=self.required.to_string()
                 aria-describedby=described_by(&id)

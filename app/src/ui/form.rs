@@ -69,6 +69,11 @@ impl FormState {
     }
 
     pub fn error_of(self, field: &'static str) -> Signal<Option<String>> {
+        self.error_at(field.to_owned())
+    }
+
+    /// The same for a field whose name is not known when the console is built.
+    pub fn error_at(self, field: String) -> Signal<Option<String>> {
         let problem = self.problem;
         Signal::derive(move || {
             problem.with(|problem| {

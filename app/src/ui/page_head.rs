@@ -17,12 +17,12 @@ pub fn page_head(title: &'static str, actions: AnyView) -> AnyView {
 
 /// The same below the second level: a way back stands above the title.
 pub fn page_head_below(
-    parent: (&'static str, &'static str),
+    parent: (&str, &'static str),
     title: String,
     beside: AnyView,
     actions: AnyView,
 ) -> AnyView {
-    let (parent_href, parent_name) = parent;
+    let (parent_href, parent_name) = (parent.0.to_owned(), parent.1);
     view! {
         <Title text=title.clone() />
         <div>

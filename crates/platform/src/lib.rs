@@ -52,8 +52,8 @@ pub use limits::{EffectiveError, PolicyGetError, PolicyPutError};
 pub use permissions::{Permission, Permit};
 pub use platform::{Platform, PlatformConfig};
 pub use policies::{
-    Condition, EffectivePoliciesError, PoliciesListError, PolicyHistoryError, PolicyPlace,
-    PolicyReadError, PolicyWriteError,
+    Condition, EffectivePoliciesError, PlaceFound, PoliciesListError, PolicyHistoryError,
+    PolicyPlace, PolicyReadError, PolicyWriteError,
 };
 pub use preview::PolicyPreviewError;
 pub use purges::CachePurgeError;

@@ -18,7 +18,7 @@ use crate::fault::{ChangedMeanwhile, Invalid, PolicyGone, operation_error};
 use crate::permissions::Permission;
 use crate::platform::{Event, Platform};
 pub use effective::EffectivePoliciesError;
-pub use place::PolicyPlace;
+pub use place::{PlaceFound, PolicyPlace};
 use place::{Found, permissions};
 
 operation_error! {

@@ -52,6 +52,11 @@ static GROUPS: [Group; 3] = [
                 icon: icondata_lu::LuGauge.data,
             },
             Entry {
+                href: "/console/policies",
+                name: "Policies",
+                icon: icondata_lu::LuListChecks.data,
+            },
+            Entry {
                 href: "/console/explorer",
                 name: "Explorer",
                 icon: icondata_lu::LuSquareTerminal.data,

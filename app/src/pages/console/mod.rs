@@ -8,6 +8,7 @@ pub mod keys;
 mod layout;
 mod limits;
 mod overview;
+pub mod policies;
 mod series;
 mod settings;
 mod usage;

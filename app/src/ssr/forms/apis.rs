@@ -6,7 +6,7 @@ use apiverse_platform::PolicyTarget;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::{Posted, id_of, invalid, limits, problem_of, to, unknown_form};
+use super::{Posted, id_of, invalid, limits, problem_of, to, unknown_form, versions};
 use crate::forms::api;
 use crate::ssr::ConsoleState;
 
@@ -65,6 +65,10 @@ pub async fn change(State(state): State<ConsoleState>, request: Request) -> Resp
                 }
                 platform.api_delete(&actor, id).await.map_err(problem_of)?;
                 Ok("/console/apis".to_owned())
+            }
+            "versioning" => {
+                versions::choose(&state, &posted, id).await?;
+                Ok(format!("/console/apis/{id}?done=saved"))
             }
             "limit-save" | "limit-remove" => {
                 let target = PolicyTarget::Api(id);

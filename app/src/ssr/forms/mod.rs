@@ -7,7 +7,9 @@ mod account;
 mod apis;
 mod keys;
 mod limits;
+mod policies;
 mod routes;
+mod versions;
 
 use apiverse_contract::{ErrorCode, FieldError, Problem};
 use apiverse_platform::{Actor, Fault, RequestInfo};
@@ -36,7 +38,13 @@ pub fn routes() -> Router<ConsoleState> {
         .route("/console/apis/{id}", post(apis::change))
         .route("/console/apis/{id}/routes/new", post(routes::create))
         .route("/console/apis/{id}/routes/{route}", post(routes::change))
+        .route("/console/apis/{id}/versions/new", post(versions::create))
+        .route(
+            "/console/apis/{id}/versions/{version}",
+            post(versions::change),
+        )
         .route("/console/limits", post(limits::organization))
+        .route("/console/policies/{kind}", post(policies::change))
         .route("/console/keys/new", post(keys::create))
         .route("/console/keys/{id}", post(keys::change))
 }

@@ -82,8 +82,8 @@ async fn save(
     ))
 }
 
-/// The API's id in `/console/apis/{id}/routes/…`.
-fn api_of(parts: &Parts) -> Result<ApiId, Problem> {
+/// The API's id in `/console/apis/{id}/…`.
+pub(super) fn api_of(parts: &Parts) -> Result<ApiId, Problem> {
     let text = parts.uri.path().split('/').nth(3).unwrap_or_default();
     text.parse().map_err(|_| {
         Problem::new(

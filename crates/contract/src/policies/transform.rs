@@ -372,9 +372,8 @@ impl ResponseTransformPolicy {
 }
 
 fn is_status_pattern(text: &str) -> bool {
-    match text.as_bytes() {
-        [b'2'..=b'5', b'x', b'x'] => true,
-        [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9'] => true,
-        _ => false,
-    }
+    matches!(
+        text.as_bytes(),
+        [b'2'..=b'5', b'x', b'x'] | [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9']
+    )
 }

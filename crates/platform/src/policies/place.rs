@@ -1,8 +1,8 @@
 //! What a policy is attached to.
 
 use apiverse_cluster::Change;
-use apiverse_contract::OrganizationId;
 use apiverse_contract::policies::{PolicyKind, PolicyLevel, PolicyScope};
+use apiverse_contract::{ApiId, OrganizationId};
 use apiverse_store::TargetRow;
 use uuid::Uuid;
 
@@ -36,6 +36,16 @@ pub(super) const fn permissions(level: PolicyLevel) -> (Permission, Permission) 
     }
 }
 
+/// What policies are attached to, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceFound {
+    pub level: PolicyLevel,
+    pub id: Uuid,
+    pub name: String,
+    /// The API that a version or route is of.
+    pub api: Option<(ApiId, String)>,
+}
+
 /// A place that was found in an organization.
 pub(super) struct Found {
     pub(super) organization_id: OrganizationId,
@@ -55,21 +65,42 @@ impl Found {
 }
 
 impl Platform {
+    /// Finds what policies are attached to. Without an id it is the actor's organization.
+    ///
+    /// # Errors
+    /// See [`PolicyReadError`].
+    pub async fn policy_place_found(
+        &self,
+        actor: &Actor,
+        level: PolicyLevel,
+        target_id: Option<Uuid>,
+    ) -> Result<PlaceFound, PolicyReadError> {
+        let organization_id = actor.require(permissions(level).0)?.organization_id();
+        let scope = scope_of(organization_id, level, target_id)?;
+        let target = self.policy_target(organization_id, scope).await?;
+        let api = match (level, target.api_id) {
+            (PolicyLevel::Version | PolicyLevel::Route, Some(api_id)) => {
+                let scope = PolicyScope::Api(api_id);
+                let api = self.policy_target(organization_id, scope).await?;
+                Some((api_id, api.name))
+            }
+            _ => None,
+        };
+        Ok(PlaceFound {
+            level,
+            id: scope.target_id(organization_id),
+            name: target.name,
+            api,
+        })
+    }
+
     pub(super) async fn policy_place(
         &self,
         actor: &Actor,
         place: PolicyPlace,
     ) -> Result<Found, TargetError> {
         let organization_id = actor.organization_id;
-        let target_id = match (place.level, place.target_id) {
-            (PolicyLevel::Organization, None) => organization_id.0,
-            (PolicyLevel::Organization, Some(id)) if id != organization_id.0 => {
-                return Err(PolicyGone.into());
-            }
-            (_, Some(id)) => id,
-            (_, None) => return Err(PolicyGone.into()),
-        };
-        let scope = PolicyScope::new(place.level, target_id);
+        let scope = scope_of(organization_id, place.level, place.target_id)?;
         let target = self.policy_target(organization_id, scope).await?;
         Ok(Found {
             organization_id,
@@ -93,6 +124,21 @@ impl Platform {
             PolicyLevel::Key => KeyGone.into(),
         })
     }
+}
+
+/// Without an id it is the organization; a foreign one has no policies here.
+fn scope_of(
+    organization_id: OrganizationId,
+    level: PolicyLevel,
+    target_id: Option<Uuid>,
+) -> Result<PolicyScope, PolicyGone> {
+    let id = match (level, target_id) {
+        (PolicyLevel::Organization, None) => organization_id.0,
+        (PolicyLevel::Organization, Some(id)) if id != organization_id.0 => return Err(PolicyGone),
+        (_, Some(id)) => id,
+        (_, None) => return Err(PolicyGone),
+    };
+    Ok(PolicyScope::new(level, id))
 }
 
 macro_rules! from_target_error {

@@ -87,7 +87,7 @@ pub(super) fn defs() -> Vec<Def<&'static str>> {
 }
 
 /// The definition, and those inside, with a step before its body.
-pub(super) fn counted<'s>(def: Def<&'s str>) -> Def<&'s str> {
+pub(super) fn counted(def: Def<&str>) -> Def<&str> {
     let takes_filters = def.args.iter().any(|arg| !arg.starts_with('$'));
     Def {
         name: def.name,
@@ -164,7 +164,7 @@ pub(super) fn count_inside<'s>(term: Term<&'s str>) -> Term<&'s str> {
     }
 }
 
-fn count_in_pattern<'s>(pattern: Pattern<&'s str>) -> Pattern<&'s str> {
+fn count_in_pattern(pattern: Pattern<&str>) -> Pattern<&str> {
     match pattern {
         Pattern::Var(_) => pattern,
         Pattern::Arr(parts) => Pattern::Arr(parts.into_iter().map(count_in_pattern).collect()),

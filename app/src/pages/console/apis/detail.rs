@@ -3,6 +3,7 @@
 use apiverse_contract::ApiId;
 use apiverse_contract::apis::ApiView;
 use apiverse_contract::limits::PolicyScope;
+use apiverse_contract::policies::PolicyLevel;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -11,14 +12,17 @@ use super::fields::fields;
 use super::list::auth_name;
 use super::routes::routes;
 use super::snippets::snippets;
+use super::versions::versions;
 use crate::format;
 use crate::forms::{Fields, api};
 use crate::page_context::Page;
 use crate::pages::console::calls::{Columns, Inspector, calls_table, no_calls};
 use crate::pages::console::limits::panel;
+use crate::pages::console::policies;
 use crate::pages::console::series::calls_and_latency;
 use crate::rpc::apis::{ApiDetail, ApiRef, Detail, Update, UpdateApi};
 use crate::rpc::limits::LimitsRef;
+use crate::rpc::policies::PlaceRef;
 use crate::rpc::{Loaded, Private, load_with, send};
 use crate::ui::badge::api_state;
 use crate::ui::chart::{ChartState, chart};
@@ -79,6 +83,10 @@ fn content(found: ApiDetail, data: Data, state: ChartState, inspector: Inspector
             inspector,
         )
     };
+    let place = PlaceRef {
+        level: PolicyLevel::Api,
+        id: Some(api.id.to_string()),
+    };
     let callers = keys.len() as u64;
     let target = LimitsRef {
         scope: PolicyScope::Api,
@@ -128,7 +136,7 @@ fn content(found: ApiDetail, data: Data, state: ChartState, inspector: Inspector
                     </div>
                     {list}
                 </section>
-                {routes(api.id)} {limits} {settings(&api, data)}
+                {routes(api.id)} {versions(api.id, api.slug.clone())} {policies::panel(place)} {limits} {settings(&api, data)}
             </div>
             <div class="flex min-w-0 flex-col gap-4">
                 <section class="panel">

@@ -8,9 +8,12 @@ mod list;
 mod route;
 mod routes;
 mod snippets;
+mod version;
+mod versions;
 
 pub use create::create;
 pub use detail::detail;
 pub use list::list;
 pub use route::{create_route, route};
 pub use snippets::curl_quote;
+pub use version::{create_version, version};

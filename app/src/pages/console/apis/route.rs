@@ -1,6 +1,7 @@
 //! One route: which calls it has, and its limits; and a new one.
 
 use apiverse_contract::limits::PolicyScope;
+use apiverse_contract::policies::PolicyLevel;
 use apiverse_contract::{ApiId, RouteId};
 use leptos::ev::Event;
 use leptos::prelude::*;
@@ -12,7 +13,9 @@ use wasm_bindgen::JsCast;
 use crate::browser;
 use crate::forms::{Fields, route as route_form};
 use crate::pages::console::limits::panel;
+use crate::pages::console::policies;
 use crate::rpc::limits::LimitsRef;
+use crate::rpc::policies::PlaceRef;
 use crate::rpc::routes::{DeleteFn, OneFn, RouteDetail, RouteLine, RouteRef, SaveFn, SaveRoute};
 use crate::rpc::{Loaded, call, load_with, send};
 use crate::ui::dynamic::{on, text};
@@ -82,6 +85,10 @@ fn content(found: RouteDetail, which: RouteRef, data: Data) -> AnyView {
         id: Some(id.to_string()),
         api_id: Some(api_id.to_string()),
     };
+    let place = PlaceRef {
+        level: PolicyLevel::Route,
+        id: Some(id.to_string()),
+    };
     let reload = Callback::new(move |()| data.refetch());
     let calls = route_form::words_of(&route.methods, &route.path);
     view! {
@@ -95,6 +102,7 @@ fn content(found: RouteDetail, which: RouteRef, data: Data) -> AnyView {
             {format!(": {calls}. Of several routes that match a call, the most specific is the call's.")}
         </p>
         {panel(target, path.clone(), limits, reload)}
+        {policies::panel(place)}
         {fields(api_id, Some(id), path.clone(), Some((route, data)))} {delete(which, path)}
     }
     .into_any()

@@ -3,6 +3,7 @@
 use apiverse_contract::KeyId;
 use apiverse_contract::keys::{ApiKeyView, KeyStatus};
 use apiverse_contract::limits::PolicyScope;
+use apiverse_contract::policies::PolicyLevel;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -15,8 +16,10 @@ use crate::forms::{Fields, key as key_form};
 use crate::page_context::{NewKey, Page};
 use crate::pages::console::calls::{Columns, Inspector, calls_table, no_calls};
 use crate::pages::console::limits::panel;
+use crate::pages::console::policies;
 use crate::rpc::keys::{Detail, KeyDetail, KeyRef, Revoke, Update, UpdateKey};
 use crate::rpc::limits::LimitsRef;
+use crate::rpc::policies::PlaceRef;
 use crate::rpc::{Loaded, Named, RpcError, load_with, send};
 use crate::ui::badge::{environment, key_status};
 use crate::ui::code::mono_copy;
@@ -81,6 +84,10 @@ fn content(found: KeyDetail, data: Data, created: Created, inspector: Inspector)
         api_id: None,
     };
     let path = format!("/console/keys/{}", key.id);
+    let place = PlaceRef {
+        level: PolicyLevel::Key,
+        id: Some(key.id.to_string()),
+    };
     let reload = Callback::new(move |()| data.refetch());
     let is_over = key.status == KeyStatus::Revoked;
     view! {
@@ -108,6 +115,7 @@ fn content(found: KeyDetail, data: Data, created: Created, inspector: Inspector)
                     {list}
                 </section>
                 {when(!is_over, || panel(target, path, held, reload))}
+                {when(!is_over, || policies::panel(place))}
                 {when(!is_over, || settings(&key, &apis, data))}
             </div>
             {if is_over {

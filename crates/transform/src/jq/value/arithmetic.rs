@@ -86,7 +86,7 @@ impl std::ops::Mul for Value {
             (Self::Number(a), Self::Number(b)) => Ok(Self::Number(a.times(&b))),
             (Self::Text(text), Self::Number(times)) | (Self::Number(times), Self::Text(text)) => {
                 let times = times.as_f64();
-                if !(times > 0.0) {
+                if times.is_nan() || times <= 0.0 {
                     return Ok(Self::Null);
                 }
                 let times = times.max(1.0) as usize;
