@@ -1,81 +1,9 @@
-//! The forms of a version, and of how callers choose one.
+//! How callers choose a version: the form, and what it means.
 
-use apiverse_contract::FieldError;
-use apiverse_contract::patch::Patch;
-use apiverse_contract::versions::{
-    CreateVersion, DEFAULT_VERSION, PatchVersion, VersionIn, VersionView, Versioning,
-};
+use apiverse_contract::versions::{DEFAULT_VERSION, VersionIn, VersionView, Versioning};
 use chrono::{DateTime, Utc};
 
 use super::Fields;
-use crate::format::parse_input_minute;
-
-/// # Errors
-/// Fields that hold no value of their kind. All else is the service's to check.
-pub fn create(fields: &Fields) -> Result<CreateVersion, Vec<FieldError>> {
-    let End {
-        deprecated_at,
-        sunset_at,
-    } = end(fields)?;
-    Ok(CreateVersion {
-        name: fields.text("name"),
-        base_url: fields.text("base_url"),
-        deprecated_at,
-        sunset_at,
-        refuse_after_sunset: fields.flag("refuse_after_sunset"),
-        link: fields.optional("link"),
-    })
-}
-
-/// Of the version `default` the form has no name and no base URL.
-///
-/// # Errors
-/// Like [`create`].
-pub fn patch(fields: &Fields) -> Result<PatchVersion, Vec<FieldError>> {
-    let End {
-        deprecated_at,
-        sunset_at,
-    } = end(fields)?;
-    Ok(PatchVersion {
-        name: fields.optional("name"),
-        base_url: fields.optional("base_url"),
-        deprecated_at: whole(deprecated_at),
-        sunset_at: whole(sunset_at),
-        refuse_after_sunset: Some(fields.flag("refuse_after_sunset")),
-        link: whole(fields.optional("link")),
-    })
-}
-
-/// An empty field takes the value away.
-fn whole<T>(value: Option<T>) -> Patch<T> {
-    value.map_or(Patch::Null, Patch::Value)
-}
-
-struct End {
-    deprecated_at: Option<DateTime<Utc>>,
-    sunset_at: Option<DateTime<Utc>>,
-}
-
-fn end(fields: &Fields) -> Result<End, Vec<FieldError>> {
-    let mut errors = Vec::new();
-    let mut time = |name: &str| {
-        fields.optional(name)?;
-        let time = parse_input_minute(fields.raw(name));
-        if time.is_none() {
-            errors.push(FieldError::new(name, "must be a date and a time"));
-        }
-        time
-    };
-    let end = End {
-        deprecated_at: time("deprecated_at"),
-        sunset_at: time("sunset_at"),
-    };
-    if errors.is_empty() {
-        Ok(end)
-    } else {
-        Err(errors)
-    }
-}
 
 /// How callers choose, as it was typed.
 #[must_use]
@@ -134,16 +62,6 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
         )
-    }
-
-    #[test]
-    fn an_empty_time_is_taken_away_and_a_wrong_one_is_told() {
-        let patch = patch(&fields(&[("sunset_at", ""), ("link", "https://a.example")])).unwrap();
-        assert_eq!(patch.sunset_at, Patch::Null);
-        assert_eq!(patch.link, Patch::Value("https://a.example".to_owned()));
-        assert_eq!(patch.name, None);
-        let errors = create(&fields(&[("deprecated_at", "soon")])).unwrap_err();
-        assert_eq!(errors[0].field, "deprecated_at");
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::fault::{ChangedMeanwhile, Invalid, PolicyGone, operation_error};
 use crate::permissions::Permission;
 use crate::platform::{Event, Platform};
 pub use effective::EffectivePoliciesError;
-pub use place::{PlaceFound, PolicyPlace};
 use place::{Found, permissions};
+pub use place::{PlaceFound, PolicyPlace};
 
 operation_error! {
     /// Why policies were not listed.
