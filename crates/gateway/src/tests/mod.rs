@@ -11,6 +11,7 @@ mod http2;
 mod keys;
 mod lifecycle;
 mod limits;
+mod moved_targets;
 mod places;
 mod policies;
 mod secure_targets;

@@ -42,7 +42,10 @@ struct Shared {
 
 impl Place {
     pub(super) async fn new(name: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(name, TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    pub(super) fn on(name: &'static str, listener: TcpListener) -> Self {
         let mut place = Self {
             address: listener.local_addr().unwrap(),
             shared: Arc::new(Shared {

@@ -77,6 +77,12 @@ impl Names {
         Ok(addresses)
     }
 
+    /// As if the name had been resolved to `addresses` just now.
+    #[cfg(test)]
+    pub(crate) fn pretend(&self, addresses: Vec<SocketAddr>) {
+        self.keep(addresses);
+    }
+
     fn keep(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
         self.known.store(Some(Arc::new(Known {
             addresses: addresses.clone(),
