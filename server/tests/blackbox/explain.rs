@@ -1,6 +1,9 @@
 //! Explaining calls: those that were made, and those that are only asked about.
 
 use apiverse_testkit::{Engine, Upstream, both, eventually};
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
 use serde_json::{Value, json};
 
 use crate::start;
@@ -176,7 +179,13 @@ async fn explanations_stay_inside_the_organization(engine: Engine) {
 async fn policies_are_explained(engine: Engine) {
     let app = start(engine).await;
     let client = app.stranger("ada").await;
-    let upstream = Upstream::echo().await;
+    let upstream = Upstream::start(|_| {
+        Response::builder()
+            .header("content-type", "text/plain")
+            .body(Full::new(Bytes::from_static(b"some text")))
+            .expect("is a response")
+    })
+    .await;
     let api = client.create_api("echo", &upstream.base()).await;
     let (key_id, key) = client.create_key("caller").await;
     for (kind, document) in [

@@ -11,6 +11,7 @@ use crate::start;
 both!(
     calls_are_changed_as_their_policies_say,
     large_answers_are_compressed_in_constant_memory,
+    preflights_meet_the_version_they_name,
 );
 
 async fn calls_are_changed_as_their_policies_say(engine: Engine) {
@@ -122,4 +123,39 @@ async fn large_answers_are_compressed_in_constant_memory(engine: Engine) {
     );
     let grown = peak.saturating_sub(before);
     assert!(grown < 40 << 20, "memory grew by {grown} bytes");
+}
+
+async fn preflights_meet_the_version_they_name(engine: Engine) {
+    let app = start(engine).await;
+    let client = app.stranger("ada").await;
+    let upstream = Upstream::echo().await;
+    let api = client.create_api("echo", &upstream.base()).await;
+    let version = json!({ "name": "v1", "base_url": upstream.base() });
+    let version = client
+        .post(&format!("/apis/{api}/versions"), &version)
+        .await;
+    let version = version.expect_status(201).json();
+    let id = version["id"].as_str().expect("an id");
+    for (place, origin) in [
+        (format!("api/{api}"), "https://a.example"),
+        (format!("version/{id}"), "https://b.example"),
+    ] {
+        let document = json!({ "allow_origins": [origin] });
+        let path = format!("/policies/{place}/cors");
+        client.put(&path, &document).await.assert_status(201);
+    }
+    for (path, allowed) in [
+        ("/echo/x", "https://a.example"),
+        ("/echo/v1/x", "https://b.example"),
+    ] {
+        for origin in ["https://a.example", "https://b.example"] {
+            let preflight = client
+                .proxy("OPTIONS", path, "")
+                .header("origin", origin)
+                .header("access-control-request-method", "PUT");
+            let answer = client.send(preflight).await.expect_status(204);
+            let told = answer.header("access-control-allow-origin");
+            assert_eq!(told, (origin == allowed).then_some(origin), "{path}");
+        }
+    }
 }

@@ -269,3 +269,30 @@ async fn the_last_calls_are_replayed() {
     let plan = traffic.plan_of(from).await;
     assert_eq!((plan.calls, plan.is_partial), (2, false));
 }
+
+#[tokio::test]
+async fn quotas_go_on_from_what_was_counted() {
+    let mut traffic = Traffic::new().await;
+    for seconds in [50, 40, 30, 20, 10] {
+        traffic.call(seconds, "/a");
+    }
+    traffic.store().await;
+    let quota = |limit: u64, per: &str| {
+        let limits = json!({ "quotas": [
+            { "name": "daily", "limit": limit, "period": "day", "per": per },
+        ] });
+        json!({
+            "configuration": { "apiverse": 1, "limits": limits },
+            "calls": 2,
+        })
+    };
+    for per in ["scope", "key"] {
+        let plan = traffic.plan_of(quota(4, per)).await;
+        assert_eq!((plan.calls, plan.after.limited), (2, 1), "{per}");
+        let code = plan.changed[0].after.code;
+        assert_eq!(code, Some(ErrorCode::QuotaExceeded));
+        assert!(plan.unknown.is_empty(), "{:?}", plan.unknown);
+        let plan = traffic.plan_of(quota(5, per)).await;
+        assert_eq!(plan.after.limited, 0, "{per}");
+    }
+}

@@ -5,12 +5,13 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use apiverse_contract::limits::{
-    Algorithm, CONCURRENCY_NAME, LimitPolicy, Per, Period as PolicyPeriod, PolicyScope, QuotaPer,
-    is_replaced,
+    Algorithm, CONCURRENCY_NAME, LimitPolicy, Per, PolicyScope, QuotaPer, is_replaced,
 };
 use apiverse_contract::{ErrorCode, KeyId};
-use apiverse_limits::{Counter, Moment, Period, Spec, Verdict, check};
+use apiverse_limits::{Counter, Moment, Spec, Verdict, check};
 use apiverse_store::UsageRow;
+
+use super::quotas::{Used, period};
 
 /// A limit policy on the way of a call.
 pub(super) struct Attached<'a> {
@@ -24,9 +25,9 @@ pub(super) struct Attached<'a> {
 /// has a counter of its own.
 type Identity = (String, Option<KeyId>);
 
-/// The counters of one configuration, empty when the replay begins.
-#[derive(Default)]
-pub(super) struct Counters {
+/// The counters of one configuration.
+pub(super) struct Counters<'a> {
+    used: &'a Used,
     counters: HashMap<Identity, Arc<Counter>>,
     /// When calls end that are under way, by what limits them.
     under_way: HashMap<String, BinaryHeap<Reverse<i64>>>,
@@ -39,7 +40,20 @@ pub(super) struct Exceeded {
     pub(super) by: String,
 }
 
-impl Counters {
+impl<'a> Counters<'a> {
+    pub(super) fn new(used: &'a Used) -> Self {
+        Self {
+            used,
+            counters: HashMap::new(),
+            under_way: HashMap::new(),
+            levels: Vec::new(),
+        }
+    }
+
+    pub(super) const fn are_quotas_exact(&self) -> bool {
+        self.used.is_exact
+    }
+
     /// Counts a call, unless one of its limits refuses it. `attached`: from the uppermost to the
     /// lowest.
     pub(super) fn take(
@@ -80,13 +94,9 @@ impl Counters {
                 if is_replaced(&quota.name) {
                     continue;
                 }
-                let period = match quota.period {
-                    PolicyPeriod::Day => Period::Day,
-                    PolicyPeriod::Month => Period::Month,
-                };
                 let spec = Spec::Quota {
                     limit: quota.limit,
-                    period,
+                    period: period(quota.period),
                 };
                 let whose = (quota.per == QuotaPer::Key).then_some(key);
                 let by = one.named(&quota.name);
@@ -132,8 +142,17 @@ impl Counters {
     }
 
     fn counter(&mut self, by: &str, whose: Option<KeyId>, spec: Spec) -> Arc<Counter> {
+        let used = self.used;
+        let make = || {
+            let counter = Counter::new(spec);
+            if let Spec::Quota { period, .. } = spec {
+                let key = (by.to_owned(), whose, period);
+                let calls = used.calls.get(&key).copied().unwrap_or(0);
+                counter.restore(calls, used.first_s);
+            }
+            Arc::new(counter)
+        };
         let identity = (by.to_owned(), whose);
-        let make = || Arc::new(Counter::new(spec));
         Arc::clone(self.counters.entry(identity).or_insert_with(make))
     }
 }

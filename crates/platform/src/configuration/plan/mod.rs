@@ -1,12 +1,14 @@
 //! What a configuration would do to the traffic of late.
 //!
 //! The metadata of recent calls is replayed twice, against the configuration as it is and as it
-//! would be, each with counters of its own that begin empty; what differs between the two is told.
+//! would be, each with counters of its own; what differs between the two is told. Rates begin
+//! unused, quotas with what was counted of their periods before.
 //! Both are judged by the same rules in the same order as calls are in the gateway.
 
 mod counters;
 mod merge;
 mod model;
+mod quotas;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -28,6 +30,7 @@ use crate::permissions::Permission;
 use crate::platform::Platform;
 use merge::merged;
 use model::Model;
+use quotas::Used;
 
 /// Calls that are read at a time.
 const PAGE: u32 = 1000;
@@ -66,8 +69,9 @@ impl Platform {
         let (rows, is_partial) = self.last_calls(&filter, most).await?;
         let now_us = self.now().timestamp_micros();
         let proposed = merged(&present.configuration, wanted);
-        let mut before = Model::new(&present.configuration, &present, now_us);
-        let mut after = Model::new(&proposed, &present, now_us);
+        let both = [&present.configuration, &proposed];
+        let used = Used::read(self, actor.organization_id, both, &present, &rows).await?;
+        let [mut before, mut after] = both.map(|own| Model::new(own, &present, &used, now_us));
         let mut plan = replay(&mut before, &mut after, &rows);
         plan.is_partial = is_partial;
         plan.unknown = after.unknown();

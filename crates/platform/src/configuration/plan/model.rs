@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::super::present::Present;
 use super::counters::{Attached, Counters};
+use super::quotas::Used;
 
 /// How long answers are taken to be fresh where the policy says nothing.
 const FRESH_US: i64 = 60_000_000;
@@ -26,7 +27,7 @@ pub(super) struct Model<'a> {
     configuration: &'a Configuration,
     apis: HashMap<ApiId, Api<'a>>,
     keys: HashMap<KeyId, (String, &'a KeyConfiguration)>,
-    counters: Counters,
+    counters: Counters<'a>,
     now_us: i64,
 }
 
@@ -40,7 +41,12 @@ struct Api<'a> {
 }
 
 impl<'a> Model<'a> {
-    pub(super) fn new(configuration: &'a Configuration, present: &'a Present, now_us: i64) -> Self {
+    pub(super) fn new(
+        configuration: &'a Configuration,
+        present: &'a Present,
+        used: &'a Used,
+        now_us: i64,
+    ) -> Self {
         let mut apis = HashMap::new();
         for (slug, rows) in &present.apis {
             let Some(own) = configuration.apis.get(slug) else {
@@ -79,7 +85,7 @@ impl<'a> Model<'a> {
             configuration,
             apis,
             keys,
-            counters: Counters::default(),
+            counters: Counters::new(used),
             now_us,
         }
     }
@@ -199,8 +205,9 @@ impl<'a> Model<'a> {
             "limits per address: addresses are not recorded",
         );
         tell(
-            limits.iter().any(|policy| !policy.quotas.is_empty()),
-            "quotas: counted from the first of these calls, not from the period's beginning",
+            !self.counters.are_quotas_exact()
+                && limits.iter().any(|policy| !policy.quotas.is_empty()),
+            "quotas: calls of the period before these are counted by whole days, or not at all",
         );
         tell(
             kinds.contains(&PolicyKind::Validation),
