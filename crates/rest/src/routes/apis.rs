@@ -1,8 +1,8 @@
 //! APIs: registered upstreams.
 
 use apiverse_contract::apis::{ApiView, CreateApi, PatchApi};
-use apiverse_contract::policies::{CachePurge, CachePurged};
 use apiverse_contract::policies::upstream::TargetList;
+use apiverse_contract::policies::{CachePurge, CachePurged};
 use apiverse_contract::{ApiId, ErrorCode, ListQuery, Page};
 use apiverse_gateway::PurgeWhat;
 use axum::Json;
