@@ -25,6 +25,16 @@ pub fn fields_of(id: &str) -> Vec<(String, String)> {
         .map_or_else(Vec::new, |form| form_fields(&form))
 }
 
+/// Lets a form show what the page says again: a field that was typed in keeps its own value else.
+pub fn reset_form(id: &str) {
+    let form = document()
+        .get_element_by_id(id)
+        .and_then(|element| element.dyn_into::<web_sys::HtmlFormElement>().ok());
+    if let Some(form) = form {
+        form.reset();
+    }
+}
+
 /// Puts the keyboard where the first error of a form is, after it has been drawn.
 pub fn focus_first_error(form: web_sys::HtmlFormElement) {
     request_animation_frame(move || {

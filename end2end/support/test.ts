@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type BrowserContext, expect, type Page, test as base } from "@playwright/test";
-import { type Account, type Api, call, createApi, createKey, type Key, newAccount, register, sample, unique, url } from "./account";
+import { type Account, type Api, call, createApi, createKey, type Key, newAccount, register, unique, url } from "./account";
 
 /** An account with an API, a key and calls of every status class. */
 export interface Owner {
@@ -104,7 +104,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       expect(made.status(), await made.text()).toBe(201);
       const route = ((await made.json()) as { id: string }).id;
       const versioned = await page.request.post(`${url()}/api/v1/apis/${api.id}/versions`, {
-        data: { name: "v2", base_url: sample() },
+        data: { name: "v2", base_url: "https://v2.example.com" },
         headers: { origin: url() },
       });
       expect(versioned.status(), await versioned.text()).toBe(201);

@@ -11,6 +11,7 @@ use super::fields::{flag, section};
 use super::history::history;
 use super::panel::badge;
 use super::trial::trial;
+use crate::browser;
 use crate::forms::Fields;
 use crate::forms::policy::{address, read, title};
 use crate::rpc::policies::{
@@ -29,6 +30,9 @@ use crate::ui::toast::Toasts;
 
 /// Id of the policy's own form.
 pub(super) const POLICY_FORM: &str = "policy-form";
+
+/// Id of the form with the document as JSON.
+const WHOLE_FORM: &str = "policy-whole-form";
 
 /// What the forms of the page share.
 #[derive(Clone, Copy)]
@@ -54,6 +58,8 @@ impl Editing {
             if let Some(toasts) = toasts {
                 toasts.show("Saved. The gateway follows at once");
             }
+            browser::reset_form(POLICY_FORM);
+            browser::reset_form(WHOLE_FORM);
             self.data.refetch();
             Ok(())
         })
@@ -208,6 +214,7 @@ fn whole(editing: Editing, document: &str) -> AnyView {
                 method="post"
                 action=editing.path.get_value()
                 novalidate
+                id=WHOLE_FORM
                 class="border-t border-line"
                 aria-label="Policy as JSON"
                 on:submit=form.on_submit(move |fields| editing.save(fields))
