@@ -16,7 +16,9 @@ pub fn versioning(fields: &Fields) -> Versioning {
     Versioning {
         r#in: place,
         // A path has no name: what stands in the hidden field is not meant.
-        name: fields.optional("name").filter(|_| place != VersionIn::Path),
+        name: fields
+            .optional("parameter")
+            .filter(|_| place != VersionIn::Path),
         default: fields
             .optional("default")
             .unwrap_or_else(|| DEFAULT_VERSION.to_owned()),
@@ -66,10 +68,18 @@ mod tests {
 
     #[test]
     fn a_path_has_no_name() {
-        let read = versioning(&fields(&[("in", "path"), ("name", "v"), ("default", "v2")]));
+        let read = versioning(&fields(&[
+            ("in", "path"),
+            ("parameter", "v"),
+            ("default", "v2"),
+        ]));
         assert_eq!((read.name.clone(), read.default.as_str()), (None, "v2"));
         assert_eq!(example(&read, "weather", "v1"), "/proxy/weather/v1/…");
-        let read = versioning(&fields(&[("in", "query"), ("name", ""), ("default", "")]));
+        let read = versioning(&fields(&[
+            ("in", "query"),
+            ("parameter", ""),
+            ("default", ""),
+        ]));
         assert_eq!(example(&read, "weather", "v1"), "?version=v1");
         assert_eq!(read.default, DEFAULT_VERSION);
     }

@@ -147,7 +147,7 @@ fn choice(
                         &[("path", "The path"), ("header", "A header"), ("query", "The query")],
                         place,
                     )} <div class="group-has-[[value=path]:checked]:hidden">
-                        {Input::mono("name", "Called")
+                        {Input::mono("parameter", "Called")
                             .placeholder("X-API-Version")
                             .help("Empty: X-API-Version, or version in the query.")
                             .show(form, &name)}
