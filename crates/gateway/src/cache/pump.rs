@@ -9,8 +9,8 @@ use apiverse_cache::{Entry, KeyWriter, Pump, Stored, Ticket};
 use bytes::Bytes;
 use http_body::Body;
 
-use super::call::Coming;
 use super::now_ms;
+use super::settle::Coming;
 use crate::worker::Worker;
 
 /// What the task works on.

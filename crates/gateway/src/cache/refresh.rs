@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http::request;
 
-use super::call::{Caching, Coming};
+use super::call::Caching;
+use super::settle::Coming;
 use crate::body::RequestSource;
 use crate::call::{CallRecord, unix_micros};
 use crate::phases::{Located, ask_upstream, strip_hop};

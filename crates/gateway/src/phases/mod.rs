@@ -7,6 +7,7 @@
 //! phase either adds to the context or refuses; later policies take their place between
 //! `authorize` and `forward`.
 
+mod ask;
 mod authorize;
 mod direct;
 mod forward;
@@ -17,15 +18,17 @@ mod limit;
 mod locate;
 mod meet;
 mod outbound;
+mod pass_on;
 mod policies;
 mod refusal;
+mod refuse;
+mod token;
 mod trace;
 
+pub(crate) use ask::ask_upstream;
 pub(crate) use authorize::authorize;
 pub(crate) use direct::{InvalidPath, write_address};
-pub(crate) use forward::{
-    ask_upstream, bearer_value, conclude, forget_token, note_refusal, proceed, serve,
-};
+pub(crate) use forward::{conclude, proceed, serve};
 pub(crate) use grpc::route_grpc;
 pub(crate) use identify::{Identified, identify, may_guess, note_guess};
 pub(crate) use inbound::{strip_hop, strip_own_cookies};
@@ -35,4 +38,6 @@ pub(crate) use meet::{Met, meet, plan_without_key};
 pub(crate) use outbound::{MAX_PASSES, original_host};
 pub(crate) use policies::{Address, Applied, PolicyRequest};
 pub(crate) use refusal::{Refusal, X_REQUEST_ID, problem};
+pub(crate) use refuse::note_refusal;
+pub(crate) use token::{bearer_value, forget_token};
 pub(crate) use trace::{is_request_id, new_request_id, next_traceparent, request_id};

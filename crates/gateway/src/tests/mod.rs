@@ -19,6 +19,7 @@ mod smuggling;
 mod targets;
 mod tls;
 mod transform_bodies;
+mod transform_requests;
 mod transforms;
 mod transforms_cached;
 mod tunnels;

@@ -21,24 +21,24 @@ use super::world::*;
 
 /// How an upstream ends its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
+pub(super) enum Framing {
     Length,
     Chunked,
     Close,
 }
 
 #[derive(Clone, Debug)]
-struct Case {
-    api: &'static str,
-    accept: Option<&'static str>,
-    coding: Option<&'static str>,
-    framing: Framing,
+pub(super) struct Case {
+    pub(super) api: &'static str,
+    pub(super) accept: Option<&'static str>,
+    pub(super) coding: Option<&'static str>,
+    pub(super) framing: Framing,
     /// Strings in the JSON array that is the body.
-    items: Vec<String>,
+    pub(super) items: Vec<String>,
     /// Sizes of what is sent at once, again and again; 0: a pause.
-    pieces: Vec<usize>,
+    pub(super) pieces: Vec<usize>,
     /// Where it breaks off, in thousandths of the body.
-    cut: Option<usize>,
+    pub(super) cut: Option<usize>,
 }
 
 const ACCEPTED: [Option<&str>; 6] = [
@@ -50,7 +50,7 @@ const ACCEPTED: [Option<&str>; 6] = [
     Some("gzip;q=0, *;q=0.1"),
 ];
 
-fn cases() -> impl Strategy<Value = Case> {
+pub(super) fn cases() -> impl Strategy<Value = Case> {
     let item = prop_oneof![
         3 => "[a-f]{0,40}",
         1 => "\\PC{0,200}",
@@ -83,7 +83,7 @@ fn cases() -> impl Strategy<Value = Case> {
         })
 }
 
-type Attached = &'static [(PolicyKind, &'static str)];
+pub(super) type Attached = &'static [(PolicyKind, &'static str)];
 
 const APIS: [(&str, Attached); 6] = [
     ("plain", &[]),
@@ -97,17 +97,17 @@ const MADE: (PolicyKind, &str) = (PolicyKind::ResponseTransform, r#"{"body":{"jq
 const KEPT: (PolicyKind, &str) = (PolicyKind::Cache, r#"{"default_ttl_seconds":60}"#);
 
 impl Case {
-    fn text(&self) -> Vec<u8> {
+    pub(super) fn text(&self) -> Vec<u8> {
         serde_json::to_vec(&self.items).unwrap()
     }
 
     /// As the upstream sends it.
-    fn sent(&self) -> Vec<u8> {
+    pub(super) fn sent(&self) -> Vec<u8> {
         encode(self.coding, &self.text())
     }
 
     /// Bytes of the body that arrive.
-    fn arriving(&self, whole: usize) -> usize {
+    pub(super) fn arriving(&self, whole: usize) -> usize {
         match self.cut {
             // At least one is missing.
             Some(cut) => (whole * cut / 1000).min(whole - 1),
@@ -375,131 +375,8 @@ async fn a_small_body_that_becomes_large_is_refused() {
     }
 }
 
-const CHECKED: (PolicyKind, &str) = (
-    PolicyKind::Validation,
-    r#"{"body_schema":{"type":"array","items":{"type":"string"}}}"#,
-);
-const REMADE: (PolicyKind, &str) = (PolicyKind::RequestTransform, r#"{"body":{"jq":"."}}"#);
-const TAKERS: [(&str, Attached); 4] = [
-    ("plain", &[]),
-    ("checked", &[CHECKED]),
-    ("remade", &[REMADE]),
-    ("both", &[CHECKED, REMADE]),
-];
-
-/// Sends a body as `case` says, and reads what is answered until the connection ends.
-async fn send_pieces(world: &World, case: &Case, path: &str) -> Vec<u8> {
-    let body = case.sent();
-    let mut head = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\nconnection: close\r\n\
-         content-type: application/json\r\n",
-        world.key
-    );
-    if let Some(coding) = case.coding {
-        head.push_str(&format!("content-encoding: {coding}\r\n"));
-    }
-    head.push_str(&match case.framing {
-        Framing::Chunked => "transfer-encoding: chunked\r\n\r\n".to_owned(),
-        Framing::Length | Framing::Close => format!("content-length: {}\r\n\r\n", body.len()),
-    });
-    let mut socket = tokio::net::TcpStream::connect(world.addr).await.unwrap();
-    socket.write_all(head.as_bytes()).await.unwrap();
-    let mut rest = &body[..case.arriving(body.len())];
-    for piece in case.pieces.iter().cycle() {
-        if rest.is_empty() {
-            break;
-        }
-        let (part, after) = rest.split_at((*piece).min(rest.len()));
-        rest = after;
-        if part.is_empty() {
-            for _ in 0..20 {
-                tokio::task::yield_now().await;
-            }
-            continue;
-        }
-        let mut piece = part.to_vec();
-        if case.framing == Framing::Chunked {
-            piece = format!("{:x}\r\n", part.len()).into_bytes();
-            piece.extend_from_slice(part);
-            piece.extend_from_slice(b"\r\n");
-        }
-        if socket.write_all(&piece).await.is_err() {
-            break;
-        }
-    }
-    if case.cut.is_some() {
-        // It is answered already, or there is nobody to tell.
-        let _ = socket.shutdown().await;
-    } else if case.framing == Framing::Chunked {
-        let _ = socket.write_all(b"0\r\n\r\n").await;
-    }
-    let mut answer = Vec::new();
-    let read = tokio::io::AsyncReadExt::read_to_end(&mut socket, &mut answer);
-    // A connection that is reset is at its end too.
-    let _ = in_time("the end", read).await;
-    answer
-}
-
-#[test]
-fn requests_are_what_was_sent_or_do_not_arrive() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let taken: Arc<Mutex<Option<(HeaderMap, Bytes)>>> = Arc::default();
-    let world = runtime.block_on(async {
-        let world = World::new().await;
-        let log = Arc::clone(&taken);
-        let origin = hyper_upstream(move |request: http::Request<hyper::body::Incoming>| {
-            let log = Arc::clone(&log);
-            async move {
-                let (parts, body) = request.into_parts();
-                if let Ok(body) = body.collect().await {
-                    *log.lock() = Some((parts.headers, body.to_bytes()));
-                }
-                http::Response::new(Full::<Bytes>::default())
-            }
-        })
-        .await;
-        for (name, attached) in TAKERS {
-            add(&world, origin, name, attached).await;
-        }
-        world
-    });
-    let config = Config {
-        cases: 96,
-        max_shrink_iters: 200,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let names = select(TAKERS.map(|(name, _)| name).to_vec());
-    TestRunner::new(config)
-        .run(&(names, cases()), |(name, case)| {
-            *taken.lock() = None;
-            let path = format!("/proxy/{name}/a");
-            let answer = runtime.block_on(send_pieces(&world, &case, &path));
-            let taken = taken.lock().take();
-            if case.cut.is_some() {
-                prop_assert!(taken.is_none(), "a part was passed on as the whole");
-                return Ok(());
-            }
-            prop_assert!(
-                answer.starts_with(b"HTTP/1.1 200"),
-                "{}",
-                String::from_utf8_lossy(&answer)
-            );
-            let (headers, body) = taken.unwrap();
-            if matches!(name, "plain" | "checked") {
-                let coding = case.coding.map(http::HeaderValue::from_static);
-                prop_assert_eq!(headers.get("content-encoding"), coding.as_ref());
-                prop_assert_eq!(&body[..], case.sent());
-            } else {
-                prop_assert!(!headers.contains_key("content-encoding"));
-                prop_assert_eq!(&body[..], case.text());
-            }
-            Ok(())
-        })
-        .unwrap();
-}
-
-async fn add(world: &World, origin: SocketAddr, name: &str, attached: Attached) {
+/// Registers an API with policies.
+pub(super) async fn add(world: &World, origin: SocketAddr, name: &str, attached: Attached) {
     let api = world
         .add_api(origin, |row| {
             row.slug = name.to_owned();
