@@ -1,6 +1,6 @@
 //! What a server function begins and ends with: who asks, and how it failed.
 
-use apiverse_contract::{ErrorCode, Problem};
+use apiverse_contract::{ErrorCode, FieldError, Problem};
 use apiverse_platform::{Actor, Fault, Platform, RequestInfo};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -130,6 +130,17 @@ pub fn fail(fault: impl Fault + 'static) -> RpcError {
     let retry_after = fault.retry_after();
     log(&fault);
     answer(fault.problem(), retry_after)
+}
+
+/// A service's error as a problem that a page shows; it is logged where it is ours.
+pub fn problem_of(fault: impl Fault + 'static) -> Problem {
+    log(&fault);
+    fault.problem()
+}
+
+/// Fields that could not be read.
+pub fn invalid(errors: Vec<FieldError>) -> Problem {
+    Problem::new(ErrorCode::ValidationFailed, "some fields are not valid").with_errors(errors)
 }
 
 /// Faults of ours are logged here, once, with their cause; the answer does not carry it.

@@ -5,9 +5,9 @@ use apiverse_contract::limits::{
 };
 use apiverse_contract::patch::Patch;
 use apiverse_contract::{ApiId, ListQuery, Problem};
-use apiverse_platform::{Actor, Fault, Platform};
+use apiverse_platform::{Actor, Platform};
 
-use super::call::{Member, fail, log};
+use super::call::{Member, fail, problem_of};
 use super::limits::row;
 use crate::forms::limit::words;
 use crate::rpc::Rpc;
@@ -143,11 +143,6 @@ pub async fn save(
         api_id,
         id: saved.id,
     })
-}
-
-fn problem_of(fault: impl Fault + 'static) -> Problem {
-    log(&fault);
-    fault.problem()
 }
 
 fn line(route: &RouteView) -> RouteLine {

@@ -2,11 +2,10 @@
 
 use apiverse_contract::patch::Patch;
 use apiverse_contract::versions::{CallersQuery, CreateVersion, PatchVersion};
-use apiverse_contract::{ApiId, ErrorCode, FieldError, Problem};
-use apiverse_platform::Fault;
+use apiverse_contract::{ApiId, FieldError, Problem};
 use chrono::{DateTime, Utc};
 
-use super::call::{Member, fail, log};
+use super::call::{Member, fail, invalid, problem_of};
 use crate::format::parse_input_minute;
 use crate::forms::Fields;
 use crate::rpc::Rpc;
@@ -70,15 +69,6 @@ pub async fn save(member: &Member, input: SaveVersion) -> Result<VersionRef, Pro
         api_id,
         id: saved.id,
     })
-}
-
-fn invalid(errors: Vec<FieldError>) -> Problem {
-    Problem::new(ErrorCode::ValidationFailed, "some fields are not valid").with_errors(errors)
-}
-
-fn problem_of(fault: impl Fault + 'static) -> Problem {
-    log(&fault);
-    fault.problem()
 }
 
 /// Fields that hold no value of their kind are told. All else is the service's to check.

@@ -112,7 +112,13 @@ impl Input {
             />
         }
         .into_any();
-        framed(id, self.label, self.help, error, input)
+        framed(
+            id,
+            self.label.to_owned(),
+            self.help.to_owned(),
+            error,
+            input,
+        )
     }
 }
 
@@ -141,7 +147,7 @@ pub fn text_area(
         ></textarea>
     }
     .into_any();
-    framed(id, label, help, error, input)
+    framed(id, label.to_owned(), help.to_owned(), error, input)
 }
 
 /// One of a list.
@@ -180,7 +186,7 @@ pub fn select(
         </select>
     }
     .into_any();
-    framed(id, label, help, error, input)
+    framed(id, label.to_owned(), help.to_owned(), error, input)
 }
 
 /// A box to tick, with its words beside it.
@@ -249,14 +255,16 @@ pub fn radios(
     .into_any()
 }
 
-fn described_by(id: &str) -> String {
+/// What describes the input of this id.
+pub fn described_by(id: &str) -> String {
     format!("{id}-help {id}-error")
 }
 
-fn framed(
+/// An input with its label above, its help and its error below.
+pub fn framed(
     id: String,
-    label: &'static str,
-    help: &'static str,
+    label: String,
+    help: String,
     error: Signal<Option<String>>,
     input: AnyView,
 ) -> AnyView {
@@ -295,6 +303,7 @@ fn error_line(id: String, error: Signal<Option<String>>) -> AnyView {
     })
 }
 
-fn invalid(error: Signal<Option<String>>) -> Changing {
+/// Marks the input while its error stands.
+pub fn invalid(error: Signal<Option<String>>) -> Changing {
     changing(move || error.with(Option::is_some).then(|| "true".to_owned()))
 }

@@ -11,8 +11,8 @@ mod policies;
 mod routes;
 mod versions;
 
-use apiverse_contract::{ErrorCode, FieldError, Problem};
-use apiverse_platform::{Actor, Fault, RequestInfo};
+use apiverse_contract::{ErrorCode, Problem};
+use apiverse_platform::{Actor, RequestInfo};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -21,7 +21,7 @@ use http::header;
 use http::request::Parts;
 
 use super::ConsoleState;
-use super::call::{SignedIn, log};
+use super::call::{SignedIn, invalid, problem_of};
 use super::gate;
 use super::render::{Outcome, answer_post};
 use crate::forms::Fields;
@@ -118,15 +118,6 @@ impl Posted {
         };
         answer_post(state, self.parts, outcome).await
     }
-}
-
-fn problem_of(fault: impl Fault + 'static) -> Problem {
-    log(&fault);
-    fault.problem()
-}
-
-fn invalid(errors: Vec<FieldError>) -> Problem {
-    Problem::new(ErrorCode::ValidationFailed, "some fields are not valid").with_errors(errors)
 }
 
 /// The id in the last segment of the address.

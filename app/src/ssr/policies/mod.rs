@@ -20,7 +20,7 @@ use apiverse_platform::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::call::{Member, answer, fail, log};
+use super::call::{Member, answer, fail, invalid, log, problem_of};
 use crate::forms::Fields;
 use crate::rpc::policies::{
     CardState, OnePolicy, PlaceName, PlaceRef, PolicyCard, PolicyCards, PolicyRef, PolicyState,
@@ -348,15 +348,6 @@ fn name(found: PlaceFound) -> PlaceName {
             name,
         }),
     }
-}
-
-fn invalid(errors: Vec<FieldError>) -> Problem {
-    Problem::new(ErrorCode::ValidationFailed, "some fields are not valid").with_errors(errors)
-}
-
-fn problem_of(fault: impl Fault + 'static) -> Problem {
-    log(&fault);
-    fault.problem()
 }
 
 fn gone() -> Problem {

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 
 use crate::rpc::policies::{FieldInput, FormField, FormSection};
 use crate::ui::chart::escape;
-use crate::ui::dynamic::{changing, dynamic, when};
+use crate::ui::dynamic::when;
+use crate::ui::field::{self, described_by, invalid};
 use crate::ui::form::{FormState, field_id};
 
 /// A section. One with a switch shows its fields while that is ticked, by style sheet alone.
@@ -76,15 +77,8 @@ struct Drawn {
     error: Signal<Option<String>>,
 }
 
-impl Drawn {
-    fn invalid(&self) -> crate::ui::dynamic::Changing {
-        let error = self.error;
-        changing(move || error.with(Option::is_some).then(|| "true".to_owned()))
-    }
-}
-
 fn line(field: &FormField, drawn: Drawn) -> AnyView {
-    let invalid = drawn.invalid();
+    let invalid = invalid(drawn.error);
     view! {
         <input
             id=drawn.id
@@ -103,7 +97,7 @@ fn line(field: &FormField, drawn: Drawn) -> AnyView {
 }
 
 fn area(field: &FormField, drawn: Drawn) -> AnyView {
-    let invalid = drawn.invalid();
+    let invalid = invalid(drawn.error);
     let rows = drawn.value.lines().count().clamp(3, 16).to_string();
     view! {
         <textarea
@@ -122,7 +116,7 @@ fn area(field: &FormField, drawn: Drawn) -> AnyView {
 }
 
 fn choice(field: &FormField, drawn: Drawn) -> AnyView {
-    let invalid = drawn.invalid();
+    let invalid = invalid(drawn.error);
     let options = field
         .options
         .iter()
@@ -155,44 +149,12 @@ fn framed(form: FormState, field: FormField, draw: fn(&FormField, Drawn) -> AnyV
     let error = form.error_at(field.name.clone());
     let drawn = Drawn {
         id: id.clone(),
-        described_by: format!("{id}-help {id}-error"),
+        described_by: described_by(&id),
         value: form.value(&field.name, &field.value),
         error,
     };
     let input = draw(&field, drawn);
-    let (label, help) = (field.label, field.help);
-    let error_id = format!("{id}-error");
-    view! {
-        <div class="flex min-w-0 flex-col gap-1">
-            <label class="label" for=id.clone()>
-                {label}
-            </label>
-            {input}
-            {when(
-                !help.is_empty(),
-                || {
-                    view! {
-                        <p class="help" id=format!("{id}-help")>
-                            {help}
-                        </p>
-                    }
-                        .into_any()
-                },
-            )}
-            {dynamic(move || match error.get() {
-                Some(text) => {
-                    view! {
-                        <p class="field-error" id=error_id.clone()>
-                            {text}
-                        </p>
-                    }
-                        .into_any()
-                }
-                None => ().into_any(),
-            })}
-        </div>
-    }
-    .into_any()
+    field::framed(id, field.label, field.help, error, input)
 }
 
 pub(super) fn flag(form: FormState, field: FormField, class: &'static str) -> AnyView {

@@ -5,7 +5,6 @@ use leptos::prelude::*;
 use super::edit::Editing;
 use crate::forms::Fields;
 use crate::rpc::policies::{PolicyState, RollBackFn, RollBackPolicy};
-use crate::ui::dynamic::when;
 use crate::ui::form::{FormState, Sent};
 use crate::ui::time::ago;
 
@@ -47,7 +46,7 @@ fn row(editing: Editing, state: PolicyState, is_present: bool) -> AnyView {
             {if is_present {
                 view! { <span class="pill">"now"</span> }.into_any()
             } else {
-                when(true, || restore(editing, version))
+                restore(editing, version)
             }}
         </li>
     }

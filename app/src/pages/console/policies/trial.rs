@@ -56,6 +56,7 @@ pub fn trial(editing: Editing, kind: PolicyKind, recent: Vec<String>) -> AnyView
             </div>
             <div class="panel-body flex flex-col gap-4">
                 {form.head()}
+                <noscript inner_html=r#"<p class="alert alert-info">Trying out reads the form above in your browser and needs JavaScript. POST /api/v1/policies/preview does the same.</p>"#></noscript>
                 {Input::mono("try.request", "Request")
                     .help("Method and path. The latest calls are offered.")
                     .list("recent-calls")
