@@ -208,3 +208,69 @@ fn a_configuration_goes_into_a_file_and_back() {
         text(&wrong.stderr)
     );
 }
+
+/// Whether any file in a folder, or below it, has these bytes.
+fn is_in_a_file(folder: &Path, wanted: &str) -> bool {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    entries
+        .map(|entry| entry.expect("an entry").path())
+        .any(|path| {
+            if path.is_dir() {
+                return is_in_a_file(&path, wanted);
+            }
+            let bytes = std::fs::read(&path).expect("reads");
+            bytes
+                .windows(wanted.len())
+                .any(|part| part == wanted.as_bytes())
+        })
+}
+
+#[test]
+fn a_clients_key_in_a_configuration_is_stored_encrypted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = tempfile::tempdir().expect("a folder");
+    let made = run(
+        folder.path(),
+        &["user", "create", "--email", "ada@example.com"],
+        &[],
+    );
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let made = rcgen::generate_simple_self_signed(["gateway".to_owned()]).expect("a certificate");
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let middle = |pem: &str| pem.lines().nth(1).expect("a line of base64").to_owned();
+    let document = serde_json::json!({
+        "apiverse": 1,
+        "apis": { "bank": {
+            "name": "Bank", "base_url": "https://api.example.com",
+            "policies": { "upstream": { "tls": {
+                "client_certificate": certificate, "client_key": key,
+            } } },
+        } },
+    });
+    // Not among the files that are looked through.
+    let file = files.path().join("bank.json");
+    std::fs::write(&file, document.to_string()).expect("writes");
+    let config = |args: &[&str]| {
+        let output = run(folder.path(), &[&["config"], args].concat(), &[]);
+        let (told, wrong) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{args:?}: {wrong}");
+        assert!(!format!("{told}{wrong}").contains(&middle(&key)), "{told}");
+        told
+    };
+    let bank = file.to_str().expect("a path");
+    let told = config(&["apply", bank]);
+    assert!(told.ends_with("changes made\n"), "{told}");
+    assert!(is_in_a_file(folder.path(), &middle(&certificate)));
+    assert!(!is_in_a_file(folder.path(), &middle(&key)));
+    assert_eq!(config(&["apply", bank]), "nothing differs\n");
+
+    let exported = config(&["export"]);
+    let exported: serde_json::Value = serde_json::from_str(&exported).expect("JSON");
+    let tls = &exported["apis"]["bank"]["policies"]["upstream"]["tls"];
+    assert_eq!(tls["client_certificate"], certificate.as_str());
+    let sealed = tls["client_key"].as_str().expect("a text");
+    assert!(sealed.starts_with("sealed:"), "{sealed}");
+    // What was exported is the same configuration, with the key that is here already.
+    std::fs::write(&file, exported.to_string()).expect("writes");
+    assert_eq!(config(&["diff", bank, "--prune"]), "nothing differs\n");
+}
