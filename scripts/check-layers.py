@@ -15,7 +15,11 @@ import sys
 LAYERS = {
     "contract": [],
     "settings": ["contract"],
-    "store": ["contract"],
+    # What is unusual in a series: numbers in, findings out.
+    "insight": [],
+    # Usage as sums: calls in, counts and percentiles out.
+    "rollup": ["contract"],
+    "store": ["contract", "rollup"],
     # Knows nothing of what it keeps.
     "journal": [],
     # Counters alone: numbers in, verdicts out.
@@ -29,7 +33,7 @@ LAYERS = {
     "cluster": ["contract", "limits"],
     "guards": ["contract"],
     "connectors": ["contract"],
-    "platform": ["contract", "settings", "store", "cluster", "limits", "transform", "guards", "connectors"],
+    "platform": ["contract", "settings", "store", "rollup", "insight", "cluster", "limits", "transform", "guards", "connectors"],
     "gateway": ["contract", "settings", "store", "journal", "cache", "cluster", "limits", "transform", "balance", "guards", "connectors"],
     "rest": ["contract", "platform", "gateway"],
     "app": ["contract", "platform"],

@@ -50,6 +50,8 @@ pub fn platform(settings: &Settings, store: Store, vault: Arc<Vault>, bus: Bus) 
         egress: egress(settings),
         sample_enabled: settings.sample,
         secure_cookies: is_secure(settings),
+        calls_kept: settings.usage.retention,
+        minutes_kept: settings.usage.minutes,
         throttle: ThrottleConfig::default(),
     };
     Platform::new(config, store, vault, bus, Clock::system())

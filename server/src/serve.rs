@@ -216,6 +216,8 @@ fn gateway_config(settings: &Settings, sample_upstream: Option<SocketAddr>) -> G
             },
             sync_interval: settings.usage.journal_sync,
             retention: settings.usage.retention,
+            sums: settings.usage.sums,
+            minutes: settings.usage.minutes,
         },
         ..GatewayConfig::default()
     }

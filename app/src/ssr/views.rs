@@ -3,7 +3,7 @@
 use apiverse_contract::limits::PolicyScope;
 use apiverse_contract::usage::{Granularity, TopRow, UsageDimension, UsageQuery};
 use apiverse_contract::{ApiId, KeyId, ListQuery};
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, Timelike, Utc};
 
 use super::call::{Member, fail};
 use super::limits;
@@ -31,18 +31,17 @@ const EVER_DAYS: i64 = 1400;
 pub async fn overview(member: &Member, span: Span) -> Rpc<Overview> {
     let Member { platform, actor } = member;
     let now = platform.now();
-    let length = Duration::seconds(span.seconds());
-    let query = between(now - length, now);
-    let before = between(now - length - length, now - length);
-    let usage = platform
-        .usage_report(actor, query.clone())
-        .await
-        .map_err(fail)?;
-    let before = platform
-        .usage_report(actor, before)
-        .await
-        .map_err(fail)?
-        .totals;
+    let query = between(ago(now, Duration::seconds(span.seconds())), now);
+    let compared = UsageQuery {
+        compare: Some(true),
+        ..query.clone()
+    };
+    let usage = platform.usage_report(actor, compared).await.map_err(fail)?;
+    let before = usage
+        .previous
+        .as_ref()
+        .map(|previous| previous.totals)
+        .unwrap_or_default();
     let apis = top(member, &query, UsageDimension::Api).await?;
     let keys = top(member, &query, UsageDimension::Key).await?;
     let calls = platform
@@ -234,7 +233,7 @@ async fn calls_within(member: &Member, id: KeyId, hours: i64) -> Rpc<u64> {
     let query = UsageQuery {
         key_id: Some(id),
         granularity: Some(Granularity::Hour),
-        ..between(now - Duration::hours(hours), now)
+        ..between(ago(now, Duration::hours(hours)), now)
     };
     let report = member
         .platform
@@ -327,7 +326,15 @@ fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> UsageQuery {
 }
 
 fn last_day(now: DateTime<Utc>) -> UsageQuery {
-    between(now - Duration::hours(24), now)
+    between(ago(now, Duration::hours(24)), now)
+}
+
+/// At a whole minute: sums begin there, and answer at once.
+fn ago(now: DateTime<Utc>, length: Duration) -> DateTime<Utc> {
+    let from = now - length;
+    from.with_second(0)
+        .and_then(|from| from.with_nanosecond(0))
+        .unwrap_or(from)
 }
 
 fn ever(now: DateTime<Utc>) -> UsageQuery {

@@ -211,6 +211,7 @@ impl CallRecord {
             route_id: self.route_id.get(),
             verified: None,
             version_id: self.version.as_ref().and_then(|version| version.id),
+            cache: None,
         });
     }
 }

@@ -213,6 +213,7 @@ impl Gateway {
             route_id: route,
             verified: Some(call.cost),
             version_id: None,
+            cache: None,
         });
     }
 

@@ -79,6 +79,10 @@ pub struct UsageConfig {
     pub sync_interval: Duration,
     /// How long the database keeps them; `None`: for ever.
     pub retention: Option<Duration>,
+    /// The same for their sums by hour and day.
+    pub sums: Duration,
+    /// And for those by minute.
+    pub minutes: Duration,
 }
 
 impl Default for UsageConfig {
@@ -87,6 +91,8 @@ impl Default for UsageConfig {
             journal: JournalOptions::new("data/usage-journal".into()),
             sync_interval: Duration::from_secs(1),
             retention: Some(Duration::from_secs(30 * 86_400)),
+            sums: Duration::from_secs(400 * 86_400),
+            minutes: Duration::from_secs(8 * 86_400),
         }
     }
 }

@@ -34,6 +34,10 @@ pub struct PlatformConfig {
     pub sample_enabled: bool,
     /// Whether people reach the service by HTTPS only.
     pub secure_cookies: bool,
+    /// How long calls are kept; `None`: for ever.
+    pub calls_kept: Option<Duration>,
+    /// How long sums of calls by minute are kept.
+    pub minutes_kept: Duration,
     pub throttle: ThrottleConfig,
 }
 

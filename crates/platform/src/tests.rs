@@ -40,6 +40,8 @@ fn config() -> PlatformConfig {
         egress: EgressPolicy::new(Vec::new()),
         sample_enabled: true,
         secure_cookies: false,
+        calls_kept: Some(Duration::from_secs(30 * 86_400)),
+        minutes_kept: Duration::from_secs(8 * 86_400),
         throttle: ThrottleConfig::default(),
     }
 }

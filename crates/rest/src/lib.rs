@@ -2,6 +2,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
 mod body;
+mod csv;
 mod docs;
 mod extract;
 mod layers;

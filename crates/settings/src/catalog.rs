@@ -333,6 +333,18 @@ pub static SETTINGS: &[Known] = &[
         "Days that recorded calls are kept; 0: for ever",
     ),
     public(
+        "USAGE_SUMS_DAYS",
+        "usage.sums_days",
+        Preset::Value("400"),
+        "Days that sums of calls by hour and day are kept, from which charts are drawn",
+    ),
+    public(
+        "USAGE_MINUTES_DAYS",
+        "usage.minutes_days",
+        Preset::Value("8"),
+        "Days that sums of calls by minute are kept",
+    ),
+    public(
         "USAGE_JOURNAL_MAX_BYTES",
         "usage.journal_max_bytes",
         Preset::Value("1GiB"),

@@ -396,7 +396,11 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
 
 fn usage(reader: &mut Reader<'_>) -> UsageSettings {
     let days = reader.required("USAGE_RETENTION_DAYS", 30, parse::number(0..=36_500));
+    let sums = reader.required("USAGE_SUMS_DAYS", 400, parse::number(1..=36_500));
+    let minutes = reader.required("USAGE_MINUTES_DAYS", 8, parse::number(1..=400));
     UsageSettings {
+        sums: Duration::from_secs(sums * 86_400),
+        minutes: Duration::from_secs(minutes * 86_400),
         retention: (days > 0).then(|| Duration::from_secs(days * 86_400)),
         journal_max_bytes: reader.required(
             "USAGE_JOURNAL_MAX_BYTES",

@@ -239,6 +239,10 @@ pub struct GatewaySettings {
 pub struct UsageSettings {
     /// How long they are kept; `None`: for ever.
     pub retention: Option<Duration>,
+    /// How long their sums by hour and day are kept.
+    pub sums: Duration,
+    /// How long their sums by minute are kept.
+    pub minutes: Duration,
     /// Most bytes on this node's disk until the database has them.
     pub journal_max_bytes: u64,
     /// How old what only the journal has may become before it is brought to the disk.

@@ -102,5 +102,6 @@ fn event(n: u64, request_id: &str, organization: u128) -> UsageEvent<'_> {
         route_id: None,
         verified: None,
         version_id: None,
+        cache: None,
     }
 }

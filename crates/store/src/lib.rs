@@ -17,10 +17,14 @@ mod pool;
 mod rows;
 mod sessions;
 mod usage;
+mod usage_backfill;
 mod usage_counts;
+mod usage_deltas;
 mod usage_postgres;
 mod usage_queries;
 mod usage_retention;
+mod usage_rollups;
+mod usage_scan;
 mod usage_sqlite;
 mod versions;
 
@@ -37,7 +41,8 @@ pub use rows::{ApiKeyRow, ApiRow, AuditRow, MembershipRow, OrganizationRow, Sess
 pub use sessions::RefreshUse;
 pub use usage::{Ingested, UsageEvent, UsageMark, UsageRow};
 pub use usage_counts::ServedFilter;
-pub use usage_queries::{CallRow, LatencyRow, SeriesRow, TopRowDb, UsageFilter};
+pub use usage_queries::{CallRow, PathFilter, UsageFilter};
+pub use usage_rollups::RollupHorizon;
 pub use versions::{VersionCallerRow, VersionRow};
 
 type Result<T> = std::result::Result<T, StoreError>;

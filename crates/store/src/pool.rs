@@ -122,6 +122,10 @@ impl Store {
                     .await?
             }
         }
+        let hours = self.usage_backfill().await?;
+        if hours > 0 {
+            tracing::info!(hours, "usage of before was summed up");
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Writing usage events.
 
+use apiverse_contract::usage::CacheState;
 use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId, UsageEventId, VersionId};
 use sqlx::Row;
 use uuid::Uuid;
@@ -35,6 +36,13 @@ pub struct UsageRow {
     pub verified: Option<i64>,
     /// The API's version; `None`: `default`.
     pub version_id: Option<VersionId>,
+    /// `None`: the call has nothing to do with the cache.
+    pub cache: Option<CacheState>,
+}
+
+/// As it is stored.
+pub(crate) fn cache(code: Option<i16>) -> Option<CacheState> {
+    CacheState::from_code(u8::try_from(code?).ok()?)
 }
 
 from_row! {
@@ -57,6 +65,7 @@ from_row! {
         route_id: row.try_get::<Option<Uuid>, _>("route_id")?.map(RouteId),
         verified: row.try_get("verified")?,
         version_id: row.try_get::<Option<Uuid>, _>("version_id")?.map(VersionId),
+        cache: cache(row.try_get("cache")?),
     };
 }
 
@@ -83,6 +92,7 @@ impl UsageRow {
             route_id: self.route_id,
             verified: self.verified,
             version_id: self.version_id,
+            cache: self.cache,
         }
     }
 }
@@ -109,6 +119,7 @@ pub struct UsageEvent<'a> {
     pub route_id: Option<RouteId>,
     pub verified: Option<i64>,
     pub version_id: Option<VersionId>,
+    pub cache: Option<CacheState>,
 }
 
 /// How far a journal of events is stored: written in one transaction with the events, so that
@@ -147,7 +158,7 @@ pub(crate) const MOVE: &str = "INSERT INTO usage_journals (journal_id, position,
      WHERE usage_journals.position = $4";
 
 impl Store {
-    /// Stores events, what they add to the sums of quotas, and how far that brings their journals,
+    /// Stores events, what they add to sums, and how far that brings their journals,
     /// in one transaction.
     ///
     /// SQLite works on the calling thread, which waits for it: call this where nothing else is

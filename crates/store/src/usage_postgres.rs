@@ -8,12 +8,13 @@ use uuid::Uuid;
 use crate::Result;
 use crate::usage::{MOVE, UsageEvent, UsageMark};
 use crate::usage_counts::{Count, sums};
+use crate::usage_deltas::{self, deltas};
 use crate::usage_sqlite::UsageState;
 
 const COPY: &str = "COPY usage_metrics (id, organization_id, api_id, key_id, request_id, \
      started_at_us, method, path, status, error_code, latency_us, latency_bucket, upstream_us, \
-     bytes_in, bytes_out, refused, route_id, verified, version_id) FROM STDIN (FORMAT BINARY)";
-const COLUMNS: i16 = 19;
+     bytes_in, bytes_out, refused, route_id, verified, version_id, cache) FROM STDIN (FORMAT BINARY)";
+const COLUMNS: i16 = 20;
 /// Bytes that are sent at once.
 const CHUNK: usize = 64 << 10;
 const DAY_US: i64 = 86_400_000_000;
@@ -86,6 +87,15 @@ async fn store(
         bytes.extend_from_slice(&(-1i16).to_be_bytes());
         copy.send(bytes.as_slice()).await?;
         copy.finish().await?;
+        for row in deltas(events) {
+            sqlx::query(usage_deltas::INSERT)
+                .bind(row.organization)
+                .bind(row.from_us)
+                .bind(row.to_us)
+                .bind(row.data)
+                .execute(&mut *tx)
+                .await?;
+        }
         add(&mut tx, sums(events)).await?;
     }
     tx.commit().await?;
@@ -138,6 +148,8 @@ fn encode(bytes: &mut Vec<u8>, event: &UsageEvent<'_>) {
     optional(bytes, event.route_id.as_ref().map(|id| id.0.as_bytes()));
     optional(bytes, event.verified.map(i64::to_be_bytes).as_ref());
     optional(bytes, event.version_id.as_ref().map(|id| id.0.as_bytes()));
+    let cache = event.cache.map(|state| i16::from(state.code()));
+    optional(bytes, cache.map(i16::to_be_bytes).as_ref());
 }
 
 fn field(bytes: &mut Vec<u8>, value: &[u8]) {

@@ -1,7 +1,7 @@
-//! Reading usage: series, percentiles, rankings, recent calls.
+//! Reading single calls, and the names of what they belong to.
 
-use apiverse_contract::usage::{StatusClass, UsageDimension, UsageKind};
-use apiverse_contract::{ApiId, KeyId, OrganizationId, UsageEventId};
+use apiverse_contract::usage::{CacheState, UsageKind};
+use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId, UsageEventId, VersionId};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -10,13 +10,21 @@ use crate::pool::{Store, with_pool};
 use crate::rows::from_row;
 use crate::usage::UsageRow;
 
-/// Which calls are meant.
+/// Which calls are meant; `None`: any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageFilter {
     pub organization_id: OrganizationId,
     pub api_id: Option<ApiId>,
     pub key_id: Option<KeyId>,
-    pub status: Option<StatusClass>,
+    /// `Some(None)`: the version `default`.
+    pub version_id: Option<Option<VersionId>>,
+    pub route_id: Option<RouteId>,
+    pub path: Option<PathFilter>,
+    pub method: Option<String>,
+    /// The lowest and the highest status.
+    pub status: Option<(i32, i32)>,
+    pub error_code: Option<String>,
+    pub cache: Option<CacheState>,
     pub kind: UsageKind,
     /// Inclusive, microseconds since 1970.
     pub from_us: i64,
@@ -24,27 +32,34 @@ pub struct UsageFilter {
     pub to_us: i64,
 }
 
-/// Counts of one step that has calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SeriesRow {
-    pub start_us: i64,
-    pub calls: i64,
-    pub errors: i64,
-    pub refused: i64,
-    pub bytes_in: i64,
-    pub bytes_out: i64,
-    pub s2xx: i64,
-    pub s3xx: i64,
-    pub s4xx: i64,
-    pub s5xx: i64,
+/// Calls without a configured route whose path is like a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathFilter {
+    like: String,
 }
 
-/// Calls of one step in one latency bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LatencyRow {
-    pub start_us: i64,
-    pub bucket: i32,
-    pub calls: i64,
+impl PathFilter {
+    /// All paths of a template as `/users/{id}`, and some more: any text may stand in its places.
+    #[must_use]
+    pub fn like(template: &str) -> Self {
+        let mut like = String::with_capacity(template.len());
+        for segment in template.split('/').filter(|segment| !segment.is_empty()) {
+            // Any number of slashes is as good as one.
+            like.push_str("%/");
+            if segment.starts_with('{') || segment == "*" {
+                like.push('%');
+                continue;
+            }
+            for c in segment.chars() {
+                if matches!(c, '%' | '_' | '\\') {
+                    like.push('\\');
+                }
+                like.push(c);
+            }
+        }
+        like.push('%');
+        Self { like }
+    }
 }
 
 /// A call with the names of its API and key, if they still exist.
@@ -55,131 +70,15 @@ pub struct CallRow {
     pub key_name: Option<String>,
 }
 
-/// One row of a ranking.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopRowDb {
-    pub id: Option<Uuid>,
-    pub name: Option<String>,
-    pub calls: i64,
-    pub errors: i64,
-}
-
-struct TopLatencyRow(Option<Uuid>, i32, i64);
-
 from_row! {
-    SeriesRow, row => SeriesRow {
-        start_us: row.try_get("start_us")?,
-        calls: row.try_get("calls")?,
-        errors: row.try_get("errors")?,
-        refused: row.try_get("refused_calls")?,
-        bytes_in: row.try_get("sum_in")?,
-        bytes_out: row.try_get("sum_out")?,
-        s2xx: row.try_get("s2xx")?,
-        s3xx: row.try_get("s3xx")?,
-        s4xx: row.try_get("s4xx")?,
-        s5xx: row.try_get("s5xx")?,
-    };
-    LatencyRow, row => LatencyRow {
-        start_us: row.try_get("start_us")?,
-        bucket: row.try_get("latency_bucket")?,
-        calls: row.try_get("calls")?,
-    };
     CallRow, row => CallRow {
         usage: sqlx::FromRow::from_row(row)?,
         api_name: row.try_get("api_name")?,
         key_name: row.try_get("key_name")?,
     };
-    TopRowDb, row => TopRowDb {
-        id: row.try_get("dimension_id")?,
-        name: row.try_get("name")?,
-        calls: row.try_get("calls")?,
-        errors: row.try_get("errors")?,
-    };
-    TopLatencyRow, row => TopLatencyRow(
-        row.try_get("dimension_id")?,
-        row.try_get("latency_bucket")?,
-        row.try_get("calls")?,
-    );
-}
-
-/// `$1` to `$8` of every query here.
-macro_rules! bind_filter {
-    ($query:expr, $filter:expr) => {{
-        let first = $filter.status.map(StatusClass::first_status);
-        $query
-            .bind($filter.organization_id.0)
-            .bind($filter.from_us)
-            .bind($filter.to_us)
-            .bind($filter.api_id.map(|id| id.0))
-            .bind($filter.key_id.map(|id| id.0))
-            .bind(first)
-            .bind(first.map(|first| first + 100))
-            .bind($filter.kind == UsageKind::Verification)
-    }};
-}
-
-macro_rules! sql {
-    ($select:literal, $rest:literal) => {
-        concat!(
-            $select,
-            " WHERE u.organization_id = $1 AND u.started_at_us >= $2 AND u.started_at_us < $3",
-            " AND ($4 IS NULL OR u.api_id = $4) AND ($5 IS NULL OR u.key_id = $5)",
-            " AND ($6 IS NULL OR (u.status >= $6 AND u.status < $7))",
-            " AND (u.verified IS NOT NULL) = $8 ",
-            $rest
-        )
-    };
 }
 
 impl Store {
-    /// Counts by step of `step_us` microseconds from 1970 on, ascending; steps without calls are
-    /// left out.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn usage_series(&self, filter: &UsageFilter, step_us: i64) -> Result<Vec<SeriesRow>> {
-        const SQL: &str = sql!(
-            "SELECT u.started_at_us / $9 * $9 AS start_us, count(*) AS calls, \
-             CAST(sum(CASE WHEN u.status >= 400 THEN 1 ELSE 0 END) AS BIGINT) AS errors, \
-             CAST(sum(CASE WHEN u.refused THEN 1 ELSE 0 END) AS BIGINT) AS refused_calls, \
-             CAST(sum(u.bytes_in) AS BIGINT) AS sum_in, CAST(sum(u.bytes_out) AS BIGINT) AS sum_out, \
-             CAST(sum(CASE WHEN u.status < 300 THEN 1 ELSE 0 END) AS BIGINT) AS s2xx, \
-             CAST(sum(CASE WHEN u.status BETWEEN 300 AND 399 THEN 1 ELSE 0 END) AS BIGINT) AS s3xx, \
-             CAST(sum(CASE WHEN u.status BETWEEN 400 AND 499 THEN 1 ELSE 0 END) AS BIGINT) AS s4xx, \
-             CAST(sum(CASE WHEN u.status >= 500 THEN 1 ELSE 0 END) AS BIGINT) AS s5xx \
-             FROM usage_metrics u",
-            "GROUP BY 1 ORDER BY 1"
-        );
-        Ok(
-            with_pool!(self, pool => bind_filter!(sqlx::query_as(SQL), filter)
-            .bind(step_us)
-            .fetch_all(pool)
-            .await?),
-        )
-    }
-
-    /// Calls by step and latency bucket, ascending by both.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn usage_latency(
-        &self,
-        filter: &UsageFilter,
-        step_us: i64,
-    ) -> Result<Vec<LatencyRow>> {
-        const SQL: &str = sql!(
-            "SELECT u.started_at_us / $9 * $9 AS start_us, u.latency_bucket, count(*) AS calls \
-             FROM usage_metrics u",
-            "GROUP BY 1, 2 ORDER BY 1, 2"
-        );
-        Ok(
-            with_pool!(self, pool => bind_filter!(sqlx::query_as(SQL), filter)
-            .bind(step_us)
-            .fetch_all(pool)
-            .await?),
-        )
-    }
-
     /// Newest first; `before` continues after a call.
     ///
     /// # Errors
@@ -190,87 +89,106 @@ impl Store {
         before: Option<(i64, UsageEventId)>,
         limit: u32,
     ) -> Result<Vec<CallRow>> {
-        const SQL: &str = sql!(
-            "SELECT u.*, a.name AS api_name, k.name AS key_name FROM usage_metrics u \
+        const SQL: &str = "SELECT u.*, a.name AS api_name, k.name AS key_name FROM usage_metrics u \
              LEFT JOIN apis a ON a.id = u.api_id AND a.organization_id = u.organization_id \
-             LEFT JOIN api_keys k ON k.id = u.key_id AND k.organization_id = u.organization_id",
-            "AND ($9 IS NULL OR u.started_at_us < $9 OR (u.started_at_us = $9 AND u.id < $10)) \
-             ORDER BY u.started_at_us DESC, u.id DESC LIMIT $11"
-        );
-        Ok(
-            with_pool!(self, pool => bind_filter!(sqlx::query_as(SQL), filter)
+             LEFT JOIN api_keys k ON k.id = u.key_id AND k.organization_id = u.organization_id \
+             WHERE u.organization_id = $1 AND u.started_at_us >= $2 AND u.started_at_us < $3 \
+             AND ($4 IS NULL OR u.api_id = $4) AND ($5 IS NULL OR u.key_id = $5) \
+             AND ($6 IS NULL OR (u.status >= $6 AND u.status <= $7)) \
+             AND (u.verified IS NOT NULL) = $8 \
+             AND ($9 IS NULL OR u.started_at_us < $9 OR (u.started_at_us = $9 AND u.id < $10)) \
+             AND (NOT $12 OR u.version_id = $13 OR ($13 IS NULL AND u.version_id IS NULL)) \
+             AND ($14 IS NULL OR u.route_id = $14) \
+             AND ($15 IS NULL OR (u.route_id IS NULL AND u.path LIKE $15 ESCAPE '\\')) \
+             AND ($16 IS NULL OR u.method = $16) AND ($17 IS NULL OR u.error_code = $17) \
+             AND ($18 IS NULL OR u.cache = $18) \
+             ORDER BY u.started_at_us DESC, u.id DESC LIMIT $11";
+        Ok(with_pool!(self, pool => sqlx::query_as(SQL)
+            .bind(filter.organization_id.0)
+            .bind(filter.from_us)
+            .bind(filter.to_us)
+            .bind(filter.api_id.map(|id| id.0))
+            .bind(filter.key_id.map(|id| id.0))
+            .bind(filter.status.map(|(lowest, _)| lowest))
+            .bind(filter.status.map(|(_, highest)| highest))
+            .bind(filter.kind == UsageKind::Verification)
             .bind(before.map(|(at, _)| at))
             .bind(before.map(|(_, id)| id.0))
             .bind(i64::from(limit))
+            .bind(filter.version_id.is_some())
+            .bind(filter.version_id.flatten().map(|id| id.0))
+            .bind(filter.route_id.map(|id| id.0))
+            .bind(filter.path.as_ref().map(|path| path.like.as_str()))
+            .bind(filter.method.as_deref())
+            .bind(filter.error_code.as_deref())
+            .bind(filter.cache.map(|state| i16::from(state.code())))
             .fetch_all(pool)
-            .await?),
-        )
+            .await?))
     }
 
-    /// The APIs or keys with most calls.
+    /// The name of an API, if it still exists.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn usage_top(
+    pub async fn usage_api_name(
         &self,
-        filter: &UsageFilter,
-        by: UsageDimension,
-        limit: u32,
-    ) -> Result<Vec<TopRowDb>> {
-        const BY_API: &str = sql!(
-            "SELECT u.api_id AS dimension_id, max(d.name) AS name, count(*) AS calls, \
-             CAST(sum(CASE WHEN u.status >= 400 THEN 1 ELSE 0 END) AS BIGINT) AS errors \
-             FROM usage_metrics u \
-             LEFT JOIN apis d ON d.id = u.api_id AND d.organization_id = u.organization_id",
-            "GROUP BY u.api_id ORDER BY calls DESC, u.api_id LIMIT $9"
-        );
-        const BY_KEY: &str = sql!(
-            "SELECT u.key_id AS dimension_id, max(d.name) AS name, count(*) AS calls, \
-             CAST(sum(CASE WHEN u.status >= 400 THEN 1 ELSE 0 END) AS BIGINT) AS errors \
-             FROM usage_metrics u \
-             LEFT JOIN api_keys d ON d.id = u.key_id AND d.organization_id = u.organization_id",
-            "GROUP BY u.key_id ORDER BY calls DESC, u.key_id LIMIT $9"
-        );
-        let text = match by {
-            UsageDimension::Api => BY_API,
-            UsageDimension::Key => BY_KEY,
-        };
-        Ok(
-            with_pool!(self, pool => bind_filter!(sqlx::query_as(text), filter)
-            .bind(i64::from(limit))
-            .fetch_all(pool)
-            .await?),
-        )
+        organization_id: OrganizationId,
+        id: Uuid,
+    ) -> Result<Option<String>> {
+        const SQL: &str = "SELECT name FROM apis WHERE organization_id = $1 AND id = $2";
+        self.usage_name(SQL, organization_id, id).await
     }
 
-    /// Calls by API or key and latency bucket, ascending by bucket.
+    /// The name of a key.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn usage_top_latency(
+    pub async fn usage_key_name(
         &self,
-        filter: &UsageFilter,
-        by: UsageDimension,
-    ) -> Result<Vec<(Option<Uuid>, i32, i64)>> {
-        const BY_API: &str = sql!(
-            "SELECT u.api_id AS dimension_id, u.latency_bucket, count(*) AS calls \
-             FROM usage_metrics u",
-            "GROUP BY 1, 2 ORDER BY 2"
-        );
-        const BY_KEY: &str = sql!(
-            "SELECT u.key_id AS dimension_id, u.latency_bucket, count(*) AS calls \
-             FROM usage_metrics u",
-            "GROUP BY 1, 2 ORDER BY 2"
-        );
-        let text = match by {
-            UsageDimension::Api => BY_API,
-            UsageDimension::Key => BY_KEY,
-        };
-        let rows: Vec<TopLatencyRow> = with_pool!(self, pool =>
-            bind_filter!(sqlx::query_as(text), filter).fetch_all(pool).await?);
-        Ok(rows
-            .into_iter()
-            .map(|TopLatencyRow(id, bucket, calls)| (id, bucket, calls))
-            .collect())
+        organization_id: OrganizationId,
+        id: Uuid,
+    ) -> Result<Option<String>> {
+        const SQL: &str = "SELECT name FROM api_keys WHERE organization_id = $1 AND id = $2";
+        self.usage_name(SQL, organization_id, id).await
+    }
+
+    /// The name of a version of an API, if it still exists.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn usage_version_name(
+        &self,
+        organization_id: OrganizationId,
+        id: Uuid,
+    ) -> Result<Option<String>> {
+        const SQL: &str = "SELECT v.name FROM api_versions v JOIN apis a ON a.id = v.api_id \
+             WHERE a.organization_id = $1 AND v.id = $2";
+        self.usage_name(SQL, organization_id, id).await
+    }
+
+    /// The path of a configured route, if it still exists.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn usage_route_path(
+        &self,
+        organization_id: OrganizationId,
+        id: Uuid,
+    ) -> Result<Option<String>> {
+        const SQL: &str = "SELECT path FROM api_routes WHERE organization_id = $1 AND id = $2";
+        self.usage_name(SQL, organization_id, id).await
+    }
+
+    async fn usage_name(
+        &self,
+        sql: &'static str,
+        organization_id: OrganizationId,
+        id: Uuid,
+    ) -> Result<Option<String>> {
+        Ok(with_pool!(self, pool => sqlx::query_scalar(sql)
+            .bind(organization_id.0)
+            .bind(id)
+            .fetch_optional(pool)
+            .await?))
     }
 }

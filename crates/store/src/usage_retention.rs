@@ -76,4 +76,31 @@ impl Store {
         Ok(with_pool!(self, pool =>
             sqlx::query(SQL).bind(before_us).execute(pool).await?.rows_affected()))
     }
+
+    /// Gives the room of deleted rows back to the file system: SQLite's, some pages at a time.
+    /// PostgreSQL looks after itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn vacuum(&self) -> Result<()> {
+        /// Free pages that stay for what comes next.
+        const SPARE: i64 = 1000;
+        let Pool::Sqlite(pool) = &self.pool else {
+            return Ok(());
+        };
+        let mut free = i64::MAX;
+        loop {
+            let left: i64 = sqlx::query_scalar("PRAGMA freelist_count")
+                .fetch_one(pool)
+                .await?;
+            // A file of before incremental vacuuming keeps its size.
+            if left <= SPARE || left >= free {
+                return Ok(());
+            }
+            free = left;
+            sqlx::query("PRAGMA incremental_vacuum(1000)")
+                .fetch_all(pool)
+                .await?;
+        }
+    }
 }

@@ -8,20 +8,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use apiverse_contract::latency::bucket_of;
+use apiverse_contract::usage::CacheState;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Statement, TransactionBehavior, params};
 
 use crate::Result;
 use crate::usage::{MOVE, UsageEvent, UsageMark};
 use crate::usage_counts::{ADD, sums};
+use crate::usage_deltas::{self, deltas};
 
 /// In order of the primary key, which is where the rows themselves are; so most inserts go to the
 /// page of the one before. Positions make sure that no event comes twice; should one, it is the
-/// same.
+/// same, and counts once.
 const INSERT: &str = "INSERT INTO usage_metrics (organization_id, started_at_us, id, api_id, \
      key_id, request_id, method, path, status, error_code, latency_us, latency_bucket, \
-     upstream_us, bytes_in, bytes_out, refused, route_id, verified, version_id) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+     upstream_us, bytes_in, bytes_out, refused, route_id, verified, version_id, cache) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
 /// Waiting longer than this is better done by whoever tries again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -103,11 +105,19 @@ fn store(
             }
         }
         let mut statement = transaction.prepare_cached(INSERT)?;
+        let mut new: Vec<UsageEvent<'_>> = Vec::with_capacity(order.len());
         for event in order {
-            insert(&mut statement, event)?;
+            if insert(&mut statement, event)? == 1 {
+                new.push(*event);
+            }
+        }
+        let mut statement = transaction.prepare_cached(usage_deltas::INSERT)?;
+        for row in deltas(&new) {
+            let organization = row.organization.as_bytes().as_slice();
+            statement.execute(params![organization, row.from_us, row.to_us, row.data])?;
         }
         let mut statement = transaction.prepare_cached(ADD)?;
-        for (count, calls) in sums(events) {
+        for (count, calls) in sums(&new) {
             statement.execute(params![
                 count.organization.as_bytes().as_slice(),
                 count.key.as_bytes().as_slice(),
@@ -122,7 +132,8 @@ fn store(
     Ok(true)
 }
 
-fn insert(statement: &mut Statement<'_>, event: &UsageEvent<'_>) -> rusqlite::Result<()> {
+/// How many rows that made: none when the event is stored already.
+fn insert(statement: &mut Statement<'_>, event: &UsageEvent<'_>) -> rusqlite::Result<usize> {
     let api_id = event.api_id.as_ref().map(|id| id.0.as_bytes().as_slice());
     let key_id = event.key_id.as_ref().map(|id| id.0.as_bytes().as_slice());
     let route_id = event.route_id.as_ref().map(|id| id.0.as_bytes().as_slice());
@@ -150,6 +161,6 @@ fn insert(statement: &mut Statement<'_>, event: &UsageEvent<'_>) -> rusqlite::Re
         route_id,
         event.verified,
         version_id,
-    ])?;
-    Ok(())
+        event.cache.map(CacheState::code),
+    ])
 }

@@ -186,7 +186,22 @@ async fn a_killed_node_has_recorded_what_it_served(engine: Engine) {
         app = app.restart().await;
         client = client.at(app.base());
         everything_is_stored(&client, answered.len()).await;
-        assert_exactly(&recorded(&client).await, &answered, &unknown);
+        let recorded = recorded(&client).await;
+        assert_exactly(&recorded, &answered, &unknown);
+        // Sums are what counting the calls comes to, wherever they are.
+        let listed: usize = recorded.values().sum();
+        assert_eq!(total(&client).await, listed);
+        let routes = client
+            .get("/usage/breakdown?by=route&series=true&limit=200")
+            .await;
+        let routes = routes.expect_status(200).json();
+        assert_eq!(routes["totals"]["calls"], listed);
+        let rows = routes["data"].as_array().expect("rows").iter();
+        let calls = |counted: &serde_json::Value| counted["calls"].as_u64().unwrap_or(0);
+        let in_rows: u64 = rows.clone().map(|row| calls(&row["totals"])).sum();
+        let steps = rows.flat_map(|row| row["series"].as_array().expect("a series"));
+        let in_steps: u64 = steps.map(calls).sum();
+        assert_eq!((in_rows, in_steps), (listed as u64, listed as u64));
     }
     println!(
         "{engine:?}: {kills} kills, {} calls answered, {} in flight, {} recorded",

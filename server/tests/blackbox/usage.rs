@@ -1,6 +1,6 @@
 //! What the numbers say.
 
-use apiverse_testkit::{Engine, Upstream, both, eventually};
+use apiverse_testkit::{Client, Engine, Upstream, both, eventually};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
@@ -11,6 +11,8 @@ use crate::start;
 both!(
     every_call_is_counted_once,
     refused_calls_are_told_apart,
+    calls_are_broken_down,
+    sums_are_kept_when_calls_are_rolled,
     questions_are_checked
 );
 
@@ -119,6 +121,207 @@ async fn every_call_is_counted_once(engine: Engine) {
     })
     .await;
     assert!(used.starts_with("20"));
+}
+
+/// An API with calls of several kinds, all of them stored.
+async fn busy(client: &Client, upstream: &Upstream) -> (String, String, String) {
+    let api = client.create_api("first", &upstream.base()).await;
+    let (key_id, key) = client.create_key("k").await;
+    for path in [
+        "/first/users/1",
+        "/first/users/2",
+        "/first/users/3/orders/77",
+        "/first/status/503",
+        "/first/status/404",
+        "/first/status/404",
+    ] {
+        client.send(client.proxy("GET", path, &key)).await;
+    }
+    client
+        .send(client.proxy("POST", "/first/users/9", &key).body("abc"))
+        .await;
+    eventually("seven calls", async || {
+        let usage = client.get("/usage").await.expect_status(200).json();
+        (usage["totals"]["calls"] == 7).then_some(())
+    })
+    .await;
+    (api, key_id, key)
+}
+
+async fn by_status() -> Upstream {
+    Upstream::start(|seen| {
+        let status = seen.uri.path().strip_prefix("/status/");
+        let status: u16 = status.and_then(|text| text.parse().ok()).unwrap_or(200);
+        Response::builder()
+            .status(status)
+            .body(Full::new(Bytes::from_static(b"0123456789")))
+            .expect("a response")
+    })
+    .await
+}
+
+async fn calls_are_broken_down(engine: Engine) {
+    let app = start(engine).await;
+    let upstream = by_status().await;
+    let client = app.stranger("ada").await;
+    let (api, key_id, _) = busy(&client, &upstream).await;
+    let get = async |path: &str| client.get(path).await.expect_status(200).json();
+    let rows = async |query: &str| -> Vec<(String, u64)> {
+        let breakdown = get(&format!("/usage/breakdown?{query}")).await;
+        let rows = data(&breakdown).map(|row| {
+            let ids = row["values"].as_array().expect("values").iter();
+            let ids: Vec<&str> = ids.map(|v| v["id"].as_str().unwrap_or("-")).collect();
+            (
+                ids.join(" "),
+                row["totals"]["calls"].as_u64().expect("a number"),
+            )
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort();
+        rows
+    };
+    let row = |name: &str, calls: u64| (name.to_owned(), calls);
+    assert_eq!(
+        rows("by=route").await,
+        [
+            row("(not found)", 2),
+            row("/status/{id}", 1),
+            row("/users/{id}", 3),
+            row("/users/{id}/orders/{id}", 1)
+        ]
+    );
+    assert_eq!(rows("by=method").await, [row("GET", 6), row("POST", 1)]);
+    assert_eq!(
+        rows("by=status").await,
+        [row("200", 4), row("404", 2), row("503", 1)]
+    );
+    assert_eq!(
+        rows("by=status_class&and=method&status=2xx").await,
+        [row("2xx GET", 3), row("2xx POST", 1)]
+    );
+    assert_eq!(rows("by=key&sort=error_rate").await, [row(&key_id, 7)]);
+    // Of one key, by what only the fullest sums know.
+    assert_eq!(
+        rows(&format!("by=route&key_id={key_id}&method=POST")).await,
+        [row("/users/{id}", 1)]
+    );
+    assert_eq!(rows("by=version").await, [row("default", 7)]);
+    assert_eq!(rows("by=cache").await, [row("-", 7)]);
+    assert_eq!(rows("by=error_code&status_code=503").await, [row("-", 1)]);
+
+    let top = get("/usage/breakdown?by=api&series=true&compare=true&granularity=minute").await;
+    assert_eq!(top["data"][0]["values"][0]["name"], "first");
+    assert_eq!(top["data"][0]["previous"]["calls"], 0);
+    let series = top["data"][0]["series"].as_array().expect("a series");
+    assert_eq!(
+        series.len(),
+        top["starts"].as_array().expect("starts").len()
+    );
+    let calls: u64 = series
+        .iter()
+        .filter_map(|step| step["calls"].as_u64())
+        .sum();
+    assert_eq!(calls, 7);
+
+    // What a row says can be asked for, of sums and of calls.
+    for (filter, calls) in [
+        ("route=/users/{id}", 3),
+        ("route=(not found)", 2),
+        ("method=POST", 1),
+        ("status_code=404", 2),
+        ("version=default", 7),
+        ("status=4xx&method=GET", 2),
+        ("cache=hit", 0),
+        ("error_code=rate_limited", 0),
+    ] {
+        let filter = filter
+            .replace('{', "%7B")
+            .replace('}', "%7D")
+            .replace(' ', "%20");
+        let usage = get(&format!("/usage?{filter}")).await;
+        assert_eq!(usage["totals"]["calls"], calls, "{filter}");
+        let listed = get(&format!("/usage/calls?{filter}")).await;
+        assert_eq!(data(&listed).count() as u64, calls, "{filter}");
+    }
+
+    let latency = get(&format!("/usage/latency?api_id={api}")).await;
+    let bars = latency["bars"].as_array().expect("bars");
+    let calls: u64 = bars.iter().filter_map(|bar| bar["calls"].as_u64()).sum();
+    assert_eq!((calls, &latency["totals"]["calls"]), (7, &json!(7)));
+
+    let errors = get("/usage/errors").await;
+    let found: Vec<(&Value, &Value, &Value)> = data(&errors)
+        .map(|row| (&row["route"], &row["calls"], &row["is_new"]))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (&json!("(not found)"), &json!(2), &json!(true)),
+            (&json!("/status/{id}"), &json!(1), &json!(true))
+        ]
+    );
+
+    let report = get("/usage?granularity=day&tz=Asia/Tokyo&compare=true").await;
+    assert_eq!(report["totals"]["calls"], 7);
+    assert_eq!(report["previous"]["totals"]["calls"], 0);
+    let start = report["series"][0]["start"].as_str().expect("a time");
+    assert!(start.ends_with("T15:00:00Z"), "{start}");
+    for (path, column) in [
+        ("/usage?format=csv", "start,calls,errors"),
+        ("/usage/breakdown?by=route&format=csv", "by,id,name"),
+        ("/usage/calls?format=csv", "started_at,request_id"),
+    ] {
+        let answer = client.get(path).await.expect_status(200);
+        assert!(answer.text().starts_with(column), "{path}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/csv; charset=utf-8")
+        );
+    }
+    let csv = client.get("/usage/calls?format=csv").await.text();
+    assert_eq!(csv.lines().count(), 8);
+    for bad in [
+        "/usage?tz=Mars/Olympus",
+        "/usage?version=x",
+        "/usage/breakdown?by=weather",
+        "/usage/breakdown?by=api&and=api",
+        "/usage?route=users",
+    ] {
+        let status = client.get(bad).await.status;
+        assert!(matches!(status, 400 | 422), "{bad}: {status}");
+    }
+}
+
+async fn sums_are_kept_when_calls_are_rolled(engine: Engine) {
+    let app = start(engine).await;
+    let upstream = by_status().await;
+    let client = app.stranger("ada").await;
+    let (_, key_id, key) = busy(&client, &upstream).await;
+    // Sums have gone from batches to blocks when there are templates: a path that is not known
+    // is then told by what was learned.
+    for n in 0..60 {
+        let word: String = format!("{n}")
+            .bytes()
+            .map(|b| (b - b'0' + b'a') as char)
+            .collect();
+        let path = format!("/first/shop/x{word}");
+        client.send(client.proxy("GET", &path, &key)).await;
+    }
+    eventually("names to be learned", async || {
+        let path = "/usage/breakdown?by=route";
+        let breakdown = client.get(path).await.expect_status(200).json();
+        assert!(breakdown["totals"]["calls"].as_u64() <= Some(67));
+        let mut rows = data(&breakdown);
+        rows.any(|row| row["values"][0]["id"] == "/shop/{name}" && row["totals"]["calls"] == 60)
+            .then_some(())
+    })
+    .await;
+    let of_key = client.get(&format!("/usage?key_id={key_id}")).await;
+    assert_eq!(of_key.expect_status(200).json()["totals"]["calls"], 67);
+    let app = app.restart().await;
+    let client = client.at(app.base());
+    let usage = client.get("/usage").await.expect_status(200).json();
+    assert_eq!(usage["totals"]["calls"], 67);
 }
 
 async fn refused_calls_are_told_apart(engine: Engine) {

@@ -1,12 +1,14 @@
 //! An event as the journal holds it.
 //!
-//! Numbers are little-endian. Version 2: version, flags (1 byte each), status (2), lengths of
+//! Numbers are little-endian. Version 3: version, flags (1 byte each), status (2), lengths of
 //! method, error code (1 each), request id, path (2 each), id, organization (16 each), start,
 //! latency, bytes in, bytes out (8 each); then, as the flags say, API, key (16 each), time until
 //! the upstream answered (8), route (16), calls that a verification counts for (4), the API's
-//! version (16); then the texts. Version 1 had none of these three. A record of an older version
+//! version (16), what the cache did (1, always there); then the texts. Version 2 had no cache,
+//! version 1 neither route, verification nor version. A record of an older version
 //! is read by every later version, as it may lie in a journal while the program is replaced.
 
+use apiverse_contract::usage::CacheState;
 use apiverse_contract::{
     ApiId, ErrorCode, KeyId, OrganizationId, RouteId, UsageEventId, VersionId,
 };
@@ -14,7 +16,9 @@ use apiverse_store::UsageEvent;
 use http::Method;
 use uuid::Uuid;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// The first version that says what the cache did.
+const WITH_CACHE: u8 = 3;
 const OLDEST: u8 = 1;
 const FIXED: usize = 74;
 /// Longest path that is kept; the rest is cut off.
@@ -56,6 +60,8 @@ pub(crate) struct Event<'a> {
     pub(crate) verified: Option<u32>,
     /// `None`: `default`.
     pub(crate) version_id: Option<VersionId>,
+    /// `None`: the call has nothing to do with the cache.
+    pub(crate) cache: Option<CacheState>,
 }
 
 /// An event that is about to be written: its texts are cut, its length is known.
@@ -87,7 +93,8 @@ impl<'a> Record<'a> {
             + 4 * usize::from(event.verified.is_some())
             + 16 * usize::from(event.version_id.is_some());
         let texts = self.method.len() + self.error.len() + self.request_id.len() + self.path.len();
-        FIXED + options + texts
+        // And a byte for the cache.
+        FIXED + 1 + options + texts
     }
 
     /// Writes the record into exactly [`Record::len`] bytes.
@@ -132,6 +139,7 @@ impl<'a> Record<'a> {
         if let Some(version) = event.version_id {
             to.put(*version.0.as_bytes());
         }
+        to.put([event.cache.map_or(0, CacheState::code)]);
         to.put_text(self.method);
         to.put_text(self.error);
         to.put_text(self.request_id);
@@ -181,6 +189,10 @@ pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
         true => Some(VersionId(from.uuid()?)),
         false => None,
     };
+    let cache = match version {
+        WITH_CACHE.. => CacheState::from_code(u8::from_le_bytes(from.take()?)),
+        _ => None,
+    };
     let method = from.text(method_len.into())?;
     let error = from.text(error_len.into())?;
     let request_id = from.text(request_id_len.into())?;
@@ -205,6 +217,7 @@ pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
         route_id,
         verified,
         version_id,
+        cache,
     })
 }
 
@@ -289,6 +302,7 @@ mod tests {
             route_id: None,
             verified: None,
             version_id: None,
+            cache: None,
         }
     }
 
@@ -305,6 +319,7 @@ mod tests {
                 whole.route_id = Some(RouteId(Uuid::from_u128(5)));
                 whole.verified = Some(u32::MAX);
                 whole.version_id = Some(VersionId(Uuid::from_u128(5)));
+                whole.cache = Some(CacheState::Stale);
             }
             let bytes = written(&whole);
             let back = decode(&bytes).unwrap();
@@ -322,18 +337,24 @@ mod tests {
             assert_eq!(back.route_id, whole.route_id);
             assert_eq!(back.verified, whole.verified.map(i64::from));
             assert_eq!(back.version_id, whole.version_id);
+            assert_eq!(back.cache, whole.cache);
         }
     }
 
     #[test]
-    fn records_of_the_version_before_are_read() {
+    fn records_of_the_versions_before_are_read() {
         let mut bytes = written(&event("r-1", "/a", &Method::GET));
-        bytes[0] = 1;
-        let back = decode(&bytes).unwrap();
-        assert_eq!(
-            (back.path, back.route_id, back.verified),
-            ("/a", None, None)
-        );
+        // They had no byte for the cache.
+        let cache = bytes.remove(FIXED);
+        assert_eq!(cache, 0);
+        for version in [1, 2] {
+            bytes[0] = version;
+            let back = decode(&bytes).unwrap();
+            assert_eq!(
+                (back.path, back.route_id, back.verified, back.cache),
+                ("/a", None, None, None)
+            );
+        }
         bytes[0] = VERSION + 1;
         assert_eq!(decode(&bytes), None);
     }

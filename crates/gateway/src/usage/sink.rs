@@ -41,7 +41,13 @@ pub(crate) fn start(
     let (journal, reader) = apiverse_journal::open(config.journal.clone())?;
     let (commands, received) = mpsc::channel();
     let is_behind = Arc::new(AtomicBool::new(false));
-    runtime.spawn(upkeep::run(store.clone(), config.retention));
+    let kept = upkeep::Kept {
+        calls: config.retention,
+        sums: config.sums,
+        minutes: config.minutes,
+    };
+    runtime.spawn(upkeep::run(store.clone(), kept));
+    runtime.spawn(upkeep::roll(store.clone(), kept));
     Drain::start(
         reader,
         journal.clone(),

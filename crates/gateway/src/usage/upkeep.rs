@@ -1,22 +1,47 @@
-//! What the database needs beside events: partitions for the days to come, and an end of the past.
+//! What the database needs beside events: partitions for the days to come, sums in blocks, and an
+//! end of the past.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use apiverse_store::{Store, StoreError};
+use apiverse_store::{RollupHorizon, Store, StoreError};
 
 use crate::call::unix_micros;
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// After a failure.
 const AGAIN: Duration = Duration::from_secs(60);
+/// How often sums are brought to blocks. Until then questions read them batch by batch.
+const ROLL_EVERY: Duration = Duration::from_secs(5);
 /// The positions of journals that died with their disk are forgotten after a year. Forgetting one
 /// whose files come back would have its last events stored twice.
 const JOURNALS_US: i64 = 366 * 86_400 * 1_000_000;
 
+/// How long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// `None`: for ever.
+    pub(super) calls: Option<Duration>,
+    pub(super) sums: Duration,
+    pub(super) minutes: Duration,
+}
+
+impl Kept {
+    fn horizon(&self, now_us: i64) -> RollupHorizon {
+        RollupHorizon {
+            minutes_us: before(now_us, self.minutes),
+            hours_us: before(now_us, self.sums),
+        }
+    }
+}
+
+fn before(now_us: i64, kept: Duration) -> i64 {
+    now_us.saturating_sub(i64::try_from(kept.as_micros()).unwrap_or(i64::MAX))
+}
+
 /// Looks after the tables until the runtime ends.
-pub(super) async fn run(store: Store, retention: Option<Duration>) {
+pub(super) async fn run(store: Store, kept: Kept) {
     loop {
-        let pause = match once(&store, retention).await {
+        let pause = match once(&store, kept).await {
             Ok(()) => EVERY,
             Err(error) => {
                 tracing::warn!(error = %error.cause(), "the usage tables wait for their upkeep");
@@ -27,19 +52,46 @@ pub(super) async fn run(store: Store, retention: Option<Duration>) {
     }
 }
 
-async fn once(store: &Store, retention: Option<Duration>) -> Result<(), StoreError> {
+/// Brings sums to blocks until the runtime ends.
+pub(super) async fn roll(store: Store, kept: Kept) {
+    let mut is_failing = false;
+    loop {
+        let begun = Instant::now();
+        match roll_all(&store, kept).await {
+            Ok(()) => is_failing = false,
+            Err(error) => {
+                // Said once: the drain says more, and nothing is lost.
+                if !is_failing {
+                    tracing::warn!(error = %error.cause(), "sums of usage wait for the database");
+                }
+                is_failing = true;
+            }
+        }
+        // Never more than half of the time.
+        tokio::time::sleep(ROLL_EVERY.max(begun.elapsed())).await;
+    }
+}
+
+async fn roll_all(store: &Store, kept: Kept) -> Result<(), StoreError> {
+    while store.usage_roll(kept.horizon(unix_micros())).await? > 0 {
+        // Whoever stores calls comes between.
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+async fn once(store: &Store, kept: Kept) -> Result<(), StoreError> {
     let now = unix_micros();
     store.usage_prepare(now).await?;
-    if let Some(retention) = retention {
-        let kept = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
-        let gone = store.usage_retain(now.saturating_sub(kept)).await?;
-        if gone > 0 {
-            tracing::info!(
-                gone,
-                database = store.kind().as_str(),
-                "old usage was deleted"
-            );
-        }
+    let mut gone = 0;
+    if let Some(calls) = kept.calls {
+        gone += store.usage_retain(before(now, calls)).await?;
+    }
+    gone += store.usage_rollups_retain(kept.horizon(now)).await?;
+    if gone > 0 {
+        let database = store.kind().as_str();
+        tracing::info!(gone, database, "old usage was deleted");
+        store.vacuum().await?;
     }
     store.usage_condense(now).await?;
     store

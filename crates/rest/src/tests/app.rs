@@ -83,6 +83,8 @@ impl App {
             egress: EgressPolicy::default(),
             sample_enabled: false,
             secure_cookies: settings.secure_cookies,
+            calls_kept: None,
+            minutes_kept: std::time::Duration::from_secs(8 * 86_400),
             throttle: ThrottleConfig::default(),
         };
         let bus = Bus::local();

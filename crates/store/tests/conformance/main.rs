@@ -14,6 +14,7 @@ mod policies;
 mod samples;
 mod sessions;
 mod usage;
+mod usage_sums;
 mod versions;
 
 /// Expands a list of cases into one test for each database.
@@ -74,12 +75,18 @@ conformance![
     usage::every_field_comes_back,
     usage::old_calls_go,
     usage::several_store_at_once,
-    usage::series_and_latency,
+    usage::filters_of_what_calls_have,
+    usage::names_of_what_calls_belong_to,
     usage::filters,
     usage::served_calls_are_what_quotas_count,
     usage::verifications_are_told_from_calls,
     usage::calls_page_without_gaps,
-    usage::rankings,
+    usage_sums::sums_are_what_calls_are,
+    usage_sums::duplicates_count_once,
+    usage_sums::routes_are_learned,
+    usage_sums::old_sums_go,
+    usage_sums::calls_of_before_are_summed_up,
+    usage_sums::several_roll_at_once,
     versions::versions_are_kept_with_their_api,
     versions::how_callers_choose,
     versions::callers_are_told_apart,

@@ -178,5 +178,6 @@ pub fn usage(organization_id: OrganizationId, at: i64, status: i32, latency_us: 
         route_id: None,
         verified: None,
         version_id: None,
+        cache: None,
     }
 }

@@ -1,20 +1,23 @@
-use apiverse_contract::latency::bucket_of;
-use apiverse_contract::usage::{StatusClass, UsageDimension, UsageKind};
-use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId};
+use apiverse_contract::usage::{CacheState, UsageKind};
+use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId, VersionId};
 use apiverse_store::{
-    Ingested, SeriesRow, ServedFilter, Store, UsageEvent, UsageFilter, UsageMark, UsageRow,
+    Ingested, PathFilter, ServedFilter, Store, UsageEvent, UsageFilter, UsageMark, UsageRow,
 };
 
 use crate::samples::{after, api, audit, id, key, tenant, usage};
 
-const MINUTE: i64 = 60_000_000;
-
-fn all(organization_id: OrganizationId) -> UsageFilter {
+pub fn all(organization_id: OrganizationId) -> UsageFilter {
     UsageFilter {
         organization_id,
         api_id: None,
         key_id: None,
+        version_id: None,
+        route_id: None,
+        path: None,
+        method: None,
         status: None,
+        error_code: None,
+        cache: None,
         kind: UsageKind::Call,
         from_us: after(-1_000_000).timestamp_micros(),
         to_us: after(1_000_000).timestamp_micros(),
@@ -33,15 +36,9 @@ pub async fn insert(store: &Store, rows: &[UsageRow]) {
     assert_eq!(stored.expect("stores"), Ingested::Stored);
 }
 
-async fn count(store: &Store, organization_id: OrganizationId) -> i64 {
-    let filter = all(organization_id);
-    let steps = store.usage_series(&filter, 1_000_000 * MINUTE);
-    steps
-        .await
-        .expect("reads")
-        .iter()
-        .map(|step| step.calls)
-        .sum()
+async fn count(store: &Store, organization_id: OrganizationId) -> usize {
+    let calls = store.usage_calls(&all(organization_id), None, 1_000_000);
+    calls.await.expect("reads").len()
 }
 
 pub async fn events_are_stored_with_their_marks(store: &Store) {
@@ -107,6 +104,7 @@ pub async fn every_field_comes_back(store: &Store) {
     full.path = "/%00/\u{10ffff}".into();
     full.bytes_out = i64::MAX;
     full.refused = true;
+    full.cache = Some(CacheState::Stale);
     let mut empty = usage(ada.id, 0, 0, -1);
     empty.upstream_us = None;
     empty.request_id = String::new();
@@ -172,88 +170,6 @@ pub async fn several_store_at_once(store: &Store) {
     assert_eq!(count(store, ada.id).await, 1_000);
 }
 
-pub async fn series_and_latency(store: &Store) {
-    let (_, ada) = tenant(store, "ada").await;
-    assert_eq!(
-        store
-            .usage_series(&all(ada.id), MINUTE)
-            .await
-            .expect("reads"),
-        []
-    );
-    let mut refused = usage(ada.id, 70, 429, 50);
-    refused.refused = true;
-    refused.error_code = Some("rate_limited".into());
-    let rows = [
-        usage(ada.id, 0, 200, 1_000),
-        usage(ada.id, 1, 204, 1_000),
-        usage(ada.id, 2, 302, 9_000),
-        usage(ada.id, 70, 503, 70_000),
-        refused,
-    ];
-    insert(store, &rows).await;
-    let first = rows[0].started_at_us / MINUTE * MINUTE;
-    let second = rows[3].started_at_us / MINUTE * MINUTE;
-    let series = store
-        .usage_series(&all(ada.id), MINUTE)
-        .await
-        .expect("reads");
-    let none = SeriesRow {
-        start_us: 0,
-        calls: 0,
-        errors: 0,
-        refused: 0,
-        bytes_in: 0,
-        bytes_out: 0,
-        s2xx: 0,
-        s3xx: 0,
-        s4xx: 0,
-        s5xx: 0,
-    };
-    assert_eq!(
-        series,
-        [
-            SeriesRow {
-                start_us: first,
-                calls: 3,
-                bytes_in: 30,
-                bytes_out: 300,
-                s2xx: 2,
-                s3xx: 1,
-                ..none
-            },
-            SeriesRow {
-                start_us: second,
-                calls: 2,
-                errors: 2,
-                refused: 1,
-                bytes_in: 20,
-                bytes_out: 200,
-                s4xx: 1,
-                s5xx: 1,
-                ..none
-            },
-        ]
-    );
-    let latency = store
-        .usage_latency(&all(ada.id), MINUTE)
-        .await
-        .expect("reads");
-    let seen: Vec<(i64, i32, i64)> = latency
-        .iter()
-        .map(|row| (row.start_us, row.bucket, row.calls))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            (first, bucket_of(1_000), 2),
-            (first, bucket_of(9_000), 1),
-            (second, bucket_of(50), 1),
-            (second, bucket_of(70_000), 1),
-        ]
-    );
-}
-
 pub async fn filters(store: &Store) {
     let (_, ada) = tenant(store, "ada").await;
     let (_, bob) = tenant(store, "bob").await;
@@ -293,10 +209,10 @@ pub async fn filters(store: &Store) {
         0
     );
     for (status, expected) in [
-        (StatusClass::Success, 1),
-        (StatusClass::Redirect, 0),
-        (StatusClass::ClientError, 1),
-        (StatusClass::ServerError, 1),
+        ((200, 299), 1),
+        ((300, 399), 0),
+        ((404, 404), 1),
+        ((500, 400), 0),
     ] {
         let filter = UsageFilter {
             status: Some(status),
@@ -310,6 +226,92 @@ pub async fn filters(store: &Store) {
         ..all(ada.id)
     };
     assert_eq!(count(edge).await, 1, "from is inclusive, to is exclusive");
+}
+
+pub async fn filters_of_what_calls_have(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let (route_id, version_id) = (RouteId(id()), VersionId(id()));
+    let mut n = 0;
+    let mut with = |change: &dyn Fn(&mut UsageRow)| {
+        n += 1;
+        let mut row = usage(ada.id, n, 200, 1);
+        change(&mut row);
+        row
+    };
+    let rows = [
+        with(&|row| row.route_id = Some(route_id)),
+        with(&|row| row.version_id = Some(version_id)),
+        with(&|row| row.cache = Some(CacheState::Hit)),
+        with(&|row| row.error_code = Some("rate_limited".into())),
+        with(&|row| row.method = "PUT".into()),
+        with(&|row| row.path = "/users/7/x_y".into()),
+        with(&|row| row.path = "/users/7/xay".into()),
+    ];
+    insert(store, &rows).await;
+    let found = async |change: &dyn Fn(&mut UsageFilter)| -> Vec<usize> {
+        let mut filter = all(ada.id);
+        change(&mut filter);
+        let calls = store.usage_calls(&filter, None, 100).await.expect("reads");
+        let place = |id| rows.iter().position(|row| row.id == id);
+        let mut found: Vec<usize> = calls
+            .iter()
+            .filter_map(|call| place(call.usage.id))
+            .collect();
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(found(&|filter| filter.route_id = Some(route_id)).await, [0]);
+    assert_eq!(
+        found(&|filter| filter.version_id = Some(Some(version_id))).await,
+        [1]
+    );
+    assert_eq!(
+        found(&|filter| filter.version_id = Some(None)).await,
+        [0, 2, 3, 4, 5, 6]
+    );
+    assert_eq!(
+        found(&|filter| filter.cache = Some(CacheState::Hit)).await,
+        [2]
+    );
+    let code = || Some("rate_limited".to_owned());
+    assert_eq!(found(&|filter| filter.error_code = code()).await, [3]);
+    assert_eq!(
+        found(&|filter| filter.method = Some("PUT".to_owned())).await,
+        [4]
+    );
+    for (template, expected) in [
+        ("/users/{id}/x_y", vec![5]),
+        ("/users/{id}/{name}", vec![5, 6]),
+        ("/nowhere", vec![]),
+    ] {
+        let path = || Some(PathFilter::like(template));
+        assert_eq!(found(&|filter| filter.path = path()).await, expected);
+    }
+}
+
+pub async fn names_of_what_calls_belong_to(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let (_, bob) = tenant(store, "bob").await;
+    let (api, key) = (api(ada.id, "first"), key(ada.id, "AAAAAAAAAAAA"));
+    let line = audit(ada.id, "x");
+    store.api_insert(&api, &line).await.expect("inserts");
+    store.key_insert(&key, &line).await.expect("inserts");
+    let of_api = async |organization| {
+        let name = store.usage_api_name(organization, api.id.0).await;
+        name.expect("reads")
+    };
+    let of_key = async |organization| {
+        let name = store.usage_key_name(organization, key.id.0).await;
+        name.expect("reads")
+    };
+    assert_eq!(of_api(ada.id).await.as_deref(), Some("The first API"));
+    assert_eq!(of_key(ada.id).await.as_deref(), Some("key AAAAAAAAAAAA"));
+    assert_eq!((of_api(bob.id).await, of_key(bob.id).await), (None, None));
+    let nothing = store.usage_version_name(ada.id, id()).await;
+    assert_eq!(nothing.expect("reads"), None);
+    let nothing = store.usage_route_path(ada.id, id()).await;
+    assert_eq!(nothing.expect("reads"), None);
+    store.vacuum().await.expect("vacuums");
 }
 
 pub async fn calls_page_without_gaps(store: &Store) {
@@ -330,76 +332,6 @@ pub async fn calls_page_without_gaps(store: &Store) {
         seen.extend(page.into_iter().map(|call| call.usage));
     }
     assert_eq!(seen, rows);
-}
-
-pub async fn rankings(store: &Store) {
-    let (_, ada) = tenant(store, "ada").await;
-    let first = api(ada.id, "first");
-    let second = api(ada.id, "second");
-    store
-        .api_insert(&first, &audit(ada.id, "x"))
-        .await
-        .expect("inserts");
-    store
-        .api_insert(&second, &audit(ada.id, "x"))
-        .await
-        .expect("inserts");
-    let consumer = key(ada.id, "AAAAAAAAAAAA");
-    store
-        .key_insert(&consumer, &audit(ada.id, "x"))
-        .await
-        .expect("inserts");
-    let mut rows = Vec::new();
-    for (api, calls) in [(&first, 2), (&second, 5)] {
-        for n in 0..calls {
-            let mut row = usage(ada.id, n, if n == 0 { 500 } else { 200 }, 1_000);
-            row.api_id = Some(api.id);
-            row.key_id = Some(consumer.id);
-            rows.push(row);
-        }
-    }
-    rows.push(usage(ada.id, 0, 401, 1));
-    insert(store, &rows).await;
-
-    let top = store
-        .usage_top(&all(ada.id), UsageDimension::Api, 2)
-        .await
-        .expect("reads");
-    let seen: Vec<_> = top
-        .iter()
-        .map(|row| (row.id, row.name.as_deref(), row.calls, row.errors))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            (Some(second.id.0), Some("The second API"), 5, 1),
-            (Some(first.id.0), Some("The first API"), 2, 1)
-        ]
-    );
-    let top = store
-        .usage_top(&all(ada.id), UsageDimension::Key, 9)
-        .await
-        .expect("reads");
-    assert_eq!(top[0].id, Some(consumer.id.0));
-    assert_eq!(top[0].calls, 7);
-    assert_eq!(top[1].id, None);
-    let latency = store
-        .usage_top_latency(&all(ada.id), UsageDimension::Key)
-        .await
-        .expect("reads");
-    assert!(latency.contains(&(Some(consumer.id.0), bucket_of(1_000), 7)));
-    let latency = store
-        .usage_top_latency(&all(ada.id), UsageDimension::Api)
-        .await
-        .expect("reads");
-    assert!(latency.contains(&(Some(second.id.0), bucket_of(1_000), 5)));
-
-    let calls = store
-        .usage_calls(&all(ada.id), None, 100)
-        .await
-        .expect("reads");
-    let named = calls.iter().filter(|call| call.key_name.is_some()).count();
-    assert_eq!(named, 7);
 }
 
 pub async fn served_calls_are_what_quotas_count(store: &Store) {

@@ -1,9 +1,10 @@
-//! Usage: what went through the gateway.
+//! Usage: which calls are meant.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{ApiId, FieldError, KeyId, UsageEventId, VersionId};
+use super::CacheState;
+use crate::{ApiId, FieldError, KeyId};
 
 /// Width of one step of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +101,25 @@ pub struct UsageQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(inline))]
     pub kind: Option<UsageKind>,
-    /// Inclusive; 24 hours before `to` when absent.
+    /// A version's id, or `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// A configured route's id, or a route as the breakdown by route names it: `/users/{id}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// `GET`, `POST`, …; those that are not among the usual ones count as `OTHER`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// One status exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<u16>,
+    /// The gateway's error code, for answers that are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub cache: Option<CacheState>,
+    /// Inclusive; the whole minute 24 hours before `to` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<DateTime<Utc>>,
     /// Exclusive; now when absent.
@@ -110,16 +129,82 @@ pub struct UsageQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(inline))]
     pub granularity: Option<Granularity>,
+    /// The time zone that days and hours begin in, as `Europe/Berlin`; UTC when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tz: Option<String>,
+    /// Whether the same is told of the time just before, as long as the range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<bool>,
     /// Rows, for the lists: 1 to 200, 50 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before, for the list of calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// What to rank by, for `/usage/top`; `api` when absent.
+    /// What to group by, for `/usage/top` and `/usage/breakdown`; `api` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(inline))]
     pub by: Option<UsageDimension>,
+    /// What to group by beside that, for `/usage/breakdown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub and: Option<UsageDimension>,
+    /// What comes first in a breakdown; `calls` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub sort: Option<UsageSort>,
+    /// Whether each row of a breakdown has a series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<bool>,
+    /// `csv` for a file in the place of JSON; of the list of calls one with up to 10,000 rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub format: Option<UsageFormat>,
+}
+
+/// What calls can be grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UsageDimension {
+    Api,
+    Key,
+    Version,
+    /// Where in an API: a configured route, else what was learned from paths.
+    Route,
+    Method,
+    /// The status itself.
+    Status,
+    /// `2xx`, `3xx`, `4xx`, `5xx`.
+    StatusClass,
+    ErrorCode,
+    Cache,
+}
+
+/// What comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UsageSort {
+    #[default]
+    Calls,
+    Errors,
+    /// Share of errors, of those with at least ten calls.
+    ErrorRate,
+    /// The slowest by their 95th percentile, of those with at least ten calls.
+    P95,
+    /// Bytes in and out.
+    Bytes,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UsageFormat {
+    #[default]
+    Json,
+    Csv,
 }
 
 /// The time span and step a query comes to.
@@ -134,17 +219,28 @@ pub struct UsageRange {
 pub const MAX_SERIES: i64 = 1500;
 
 impl UsageQuery {
+    /// The time that is meant, without a step.
+    ///
     /// # Errors
-    /// When the range is empty, or too long for the granularity asked for.
-    pub fn range(&self, now: DateTime<Utc>) -> Result<UsageRange, FieldError> {
+    /// When it is empty.
+    pub fn span(&self, now: DateTime<Utc>) -> Result<(DateTime<Utc>, DateTime<Utc>), FieldError> {
         let to = self.to.unwrap_or(now);
-        let day_before = to.checked_sub_signed(chrono::Duration::hours(24));
+        let day_before = to
+            .checked_sub_signed(chrono::Duration::hours(24))
+            .and_then(|at| DateTime::from_timestamp(at.timestamp().div_euclid(60) * 60, 0));
         let Some(from) = self.from.or(day_before) else {
             return Err(FieldError::new("to", "is too early"));
         };
         if from >= to {
             return Err(FieldError::new("from", "must be before `to`"));
         }
+        Ok((from, to))
+    }
+
+    /// # Errors
+    /// When the range is empty, or too long for the granularity asked for.
+    pub fn range(&self, now: DateTime<Utc>) -> Result<UsageRange, FieldError> {
+        let (from, to) = self.span(now)?;
         let seconds = (to - from).num_seconds();
         let granularity = self.granularity.unwrap_or(match seconds {
             ..=10_800 => Granularity::Minute,
@@ -163,103 +259,4 @@ impl UsageQuery {
             granularity,
         })
     }
-}
-
-/// Counts over a set of calls.
-///
-/// `errors` are answers with status 400 and above; `refused` those among them that the gateway
-/// gave itself, so that the upstream never saw the call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct UsageTotals {
-    pub calls: u64,
-    pub errors: u64,
-    pub refused: u64,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-    /// Milliseconds from request head to the end of the answer, within 1 %; `null` without calls.
-    pub p50_ms: Option<f64>,
-    pub p95_ms: Option<f64>,
-    pub p99_ms: Option<f64>,
-}
-
-/// One step of a series.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct UsagePoint {
-    pub start: DateTime<Utc>,
-    pub calls: u64,
-    pub errors: u64,
-    pub refused: u64,
-    /// Answers by status class.
-    pub s2xx: u64,
-    pub s3xx: u64,
-    pub s4xx: u64,
-    pub s5xx: u64,
-    pub p50_ms: Option<f64>,
-    pub p95_ms: Option<f64>,
-    pub p99_ms: Option<f64>,
-}
-
-/// `GET /usage`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct UsageReport {
-    pub from: DateTime<Utc>,
-    pub to: DateTime<Utc>,
-    pub granularity: Granularity,
-    pub totals: UsageTotals,
-    /// Every step of the range, those without calls too.
-    pub series: Vec<UsagePoint>,
-}
-
-/// One proxied call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct CallView {
-    pub id: UsageEventId,
-    pub request_id: String,
-    pub started_at: DateTime<Utc>,
-    pub api_id: Option<ApiId>,
-    pub api_name: Option<String>,
-    pub key_id: Option<KeyId>,
-    pub key_name: Option<String>,
-    /// The API's version; `null`: `default`.
-    #[serde(default)]
-    pub version_id: Option<VersionId>,
-    pub method: String,
-    /// Path below the API, without the query.
-    pub path: String,
-    pub status: u16,
-    pub latency_ms: f64,
-    /// Milliseconds until the upstream's answer began; `null` when it was not asked.
-    pub upstream_ms: Option<f64>,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-    /// The gateway's own error code, if the answer is the gateway's.
-    pub error_code: Option<String>,
-    /// Of a verification: for how many calls it counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<u64>,
-}
-
-/// What to rank by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum UsageDimension {
-    Api,
-    Key,
-}
-
-/// One row of `GET /usage/top`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct TopRow {
-    /// Id of the API or key; `null` for calls that had none.
-    pub id: Option<String>,
-    pub name: Option<String>,
-    pub calls: u64,
-    pub errors: u64,
-    pub p95_ms: Option<f64>,
 }

@@ -1,0 +1,15 @@
+//! Usage: what went through the gateway.
+
+mod cache;
+mod query;
+mod report;
+
+pub use cache::CacheState;
+pub use query::{
+    Granularity, MAX_SERIES, StatusClass, UsageDimension, UsageFormat, UsageKind, UsageQuery,
+    UsageRange, UsageSort,
+};
+pub use report::{
+    BreakdownRow, CallView, ErrorRow, LatencyBar, LatencyReport, TopRow, UsageBreakdown,
+    UsagePeriod, UsagePoint, UsageReport, UsageTotals, UsageValue,
+};
