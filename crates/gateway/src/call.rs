@@ -22,7 +22,7 @@ use crate::phases::Applied;
 use crate::random::unlike_others;
 use crate::snapshot::{ApiRecord, VersionRecord};
 use crate::targets::Held;
-use crate::usage::Event;
+use crate::usage::{Event, cache_state};
 use crate::worker::Worker;
 
 /// One call. It is recorded once, whichever way it ends: by [`CallRecord::settle`], before the last
@@ -211,7 +211,7 @@ impl CallRecord {
             route_id: self.route_id.get(),
             verified: None,
             version_id: self.version.as_ref().and_then(|version| version.id),
-            cache: None,
+            cache: self.notes.cache.as_ref().map(|(line, _)| cache_state(line)),
         });
     }
 }
