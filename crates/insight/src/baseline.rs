@@ -4,14 +4,42 @@ use crate::robust::{NORMAL, Window, median};
 
 /// Seasons that are looked back at.
 const SEASONS: usize = 7;
+/// Seasons after which a larger one repeats itself: days make weeks.
+const LARGER: usize = 7;
 /// Steps before and after the same time of another season that count as the same time.
 const AROUND: usize = 1;
+/// Fewer deviations than this say nothing.
+const FEW: usize = 12;
 
 /// What is expected, and how far off values usually are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Expected {
     pub(crate) value: f64,
     pub(crate) deviation: f64,
+    /// The same at the level of the last season: what is so is not unusual either. The level of
+    /// just now may itself be that of something unusual.
+    pub(crate) settled: Option<f64>,
+}
+
+/// One way to expect a value.
+struct Guess {
+    kind: Guessing,
+    /// Values as multiples of what this way says without regard to the level.
+    level: Window,
+    /// The same over a season.
+    long_level: Window,
+    /// How far off it was.
+    off: Window,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guessing {
+    /// As just before.
+    Recent,
+    /// As at this time of the seasons before.
+    Season,
+    /// As at this time of the larger season before.
+    Larger,
 }
 
 /// Learns from values as they come.
@@ -21,20 +49,8 @@ pub(crate) struct Baseline {
     history: Vec<f64>,
     /// The last values, in whose middle the next one is expected.
     recent: Window,
-    /// Values as multiples of what the season says.
-    level: Window,
-    seasonal: Window,
-    local: Window,
+    guesses: [Guess; 3],
     scratch: Vec<f64>,
-}
-
-/// The two ways to expect a value.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Guesses {
-    /// Of the season alone, without its level.
-    shape: Option<f64>,
-    seasonal: Option<f64>,
-    local: Option<f64>,
 }
 
 impl Baseline {
@@ -42,37 +58,38 @@ impl Baseline {
     /// are "just before".
     pub(crate) fn new(season: usize, recent: usize) -> Self {
         let remembered = season.max(recent * 4);
+        let guess = |kind| Guess {
+            kind,
+            level: Window::new(recent),
+            long_level: Window::new(remembered),
+            off: Window::new(remembered),
+        };
         Self {
             season,
             history: Vec::new(),
             recent: Window::new(recent),
-            level: Window::new(recent),
-            seasonal: Window::new(remembered),
-            local: Window::new(remembered),
+            guesses: [
+                guess(Guessing::Recent),
+                guess(Guessing::Season),
+                guess(Guessing::Larger),
+            ],
             scratch: Vec::new(),
         }
     }
 
-    fn guesses(&mut self) -> Guesses {
-        let local = self.recent.median(&mut self.scratch);
-        let shape = self.shape();
-        let level = self.level.median(&mut self.scratch).unwrap_or(1.0);
-        let seasonal = shape.map(|shape| shape * level.clamp(0.2, 5.0));
-        Guesses {
-            shape,
-            seasonal,
-            local,
-        }
-    }
-
-    /// The median of this time of the seasons before.
-    fn shape(&mut self) -> Option<f64> {
+    /// What a way says, without regard to the level.
+    fn shape(&mut self, kind: Guessing) -> Option<f64> {
         let now = self.history.len();
-        if self.season == 0 || now < self.season + AROUND {
+        let backs = match kind {
+            Guessing::Recent => return self.recent.median(&mut self.scratch),
+            Guessing::Season => 1..=SEASONS,
+            Guessing::Larger => LARGER..=LARGER,
+        };
+        if self.season == 0 || now < backs.start() * self.season + AROUND {
             return None;
         }
         self.scratch.clear();
-        for back in 1..=SEASONS {
+        for back in backs {
             let Some(same) = now.checked_sub(back * self.season) else {
                 break;
             };
@@ -83,65 +100,87 @@ impl Baseline {
         median(&mut self.scratch)
     }
 
+    /// What way `at` says, at the level of now.
+    fn guess(&mut self, at: usize) -> Option<f64> {
+        let kind = self.guesses[at].kind;
+        let shape = self.shape(kind)?;
+        if kind == Guessing::Recent {
+            return Some(shape);
+        }
+        let level = self.guesses[at].level.median(&mut self.scratch);
+        Some(shape * level.unwrap_or(1.0).clamp(0.2, 5.0))
+    }
+
     /// What is expected next; `None` while there is too little to go by.
     pub(crate) fn expected(&mut self) -> Option<Expected> {
         if self.recent.len() < 6 {
             return None;
         }
-        let guesses = self.guesses();
-        let off = |window: &Window, scratch: &mut Vec<f64>| {
-            // Of a few deviations nothing can be said.
-            let few = window.len() < 12;
-            window
-                .median(scratch)
-                .filter(|_| !few)
-                .map(|median| median * NORMAL)
-        };
-        let seasonal_off = off(&self.seasonal, &mut self.scratch);
-        let local_off = off(&self.local, &mut self.scratch);
-        match (guesses.seasonal, seasonal_off, guesses.local, local_off) {
-            (Some(value), Some(deviation), _, Some(local)) if deviation <= local * 1.05 => {
-                Some(Expected { value, deviation })
+        let mut best: Option<Expected> = None;
+        for at in 0..self.guesses.len() {
+            let Some(value) = self.guess(at) else {
+                continue;
+            };
+            let off = &self.guesses[at].off;
+            if off.len() < FEW {
+                continue;
             }
-            (_, _, Some(value), Some(deviation)) => Some(Expected { value, deviation }),
-            _ => None,
+            let deviation = off.median(&mut self.scratch).unwrap_or(0.0) * NORMAL;
+            if best.is_none_or(|best| deviation < best.deviation) {
+                best = Some(Expected {
+                    value,
+                    deviation,
+                    settled: None,
+                });
+            }
         }
+        let settled = self.settled();
+        best.map(|best| Expected { settled, ..best })
+    }
+
+    fn settled(&mut self) -> Option<f64> {
+        let at = self.guesses.iter().position(|guess| guess.kind == Guessing::Season)?;
+        let shape = self.shape(Guessing::Season)?;
+        let level = self.guesses[at].long_level.median(&mut self.scratch)?;
+        Some(shape * level)
     }
 
     /// Takes in a value as it was.
     pub(crate) fn learn(&mut self, value: f64) {
-        let guesses = self.guesses();
-        if let Some(guess) = guesses.seasonal {
-            self.seasonal.push((value - guess).abs());
-        }
-        if let Some(guess) = guesses.local {
-            self.local.push((value - guess).abs());
-        }
-        if let Some(shape) = guesses.shape.filter(|shape| *shape > 0.0) {
-            self.level.push(value / shape);
+        for at in 0..self.guesses.len() {
+            if let Some(guess) = self.guess(at) {
+                self.guesses[at].off.push((value - guess).abs());
+            }
+            self.learn_level(at, value);
         }
         self.recent.push(value);
         self.history.push(value);
     }
 
+    fn learn_level(&mut self, at: usize, value: f64) {
+        let kind = self.guesses[at].kind;
+        if let Some(shape) = self.shape(kind).filter(|shape| *shape > 0.0) {
+            self.guesses[at].level.push(value / shape);
+            self.guesses[at].long_level.push(value / shape);
+        }
+    }
+
     /// Takes the last values for the new level.
     pub(crate) fn settle(&mut self, values: &[f64]) {
         self.recent.clear();
-        self.level.clear();
+        for guess in &mut self.guesses {
+            guess.level.clear();
+            guess.long_level.clear();
+        }
         let from = self.history.len().saturating_sub(values.len());
-        for (at, value) in values.iter().enumerate() {
-            if let Some(slot) = self.history.get_mut(from + at) {
-                *slot = *value;
+        self.history.truncate(from);
+        // The seasons of before are of use again at the new level.
+        for value in values {
+            for at in 0..self.guesses.len() {
+                self.learn_level(at, *value);
             }
             self.recent.push(*value);
-        }
-        // The seasons of before are of use again at the new level.
-        let before: Vec<f64> = self.history.drain(from..).collect();
-        for value in before {
-            if let Some(shape) = self.shape().filter(|shape| *shape > 0.0) {
-                self.level.push(value / shape);
-            }
-            self.history.push(value);
+            self.history.push(*value);
         }
     }
 }

@@ -51,6 +51,7 @@ impl Options {
     #[must_use]
     pub const fn error_rates() -> Self {
         Self {
+            far: 12.0,
             least_share: 0.5,
             least: 0.03,
             are_counts: false,
@@ -64,6 +65,8 @@ impl Options {
     #[must_use]
     pub const fn latencies() -> Self {
         Self {
+            // One slow step is soon over; what lasts is told.
+            far: 25.0,
             least_share: 0.5,
             least: 5.0,
             are_counts: false,
@@ -120,6 +123,7 @@ pub fn detect_weighted(values: &[f64], weights: &[f64], options: &Options) -> Ve
     let mut baseline = Baseline::new(options.season, options.recent.max(6));
     let mut findings: Vec<Finding> = Vec::new();
     let mut open: Option<Open> = None;
+    let mut ended: Option<usize> = None;
     // The two scores before, of values that were off.
     let mut before = [0.0_f64; 2];
     for (at, value) in values.iter().enumerate() {
@@ -131,6 +135,11 @@ pub fn detect_weighted(values: &[f64], weights: &[f64], options: &Options) -> Ve
             baseline.learn(*value);
             continue;
         };
+        let mut expected = expected;
+        if open.is_none() && ended.is_none_or(|end| at - end > options.recent * 2) {
+            // What was just before was no finding, so its level is one to go by.
+            expected.settled = None;
+        }
         let score = score(*value, expected, options);
         match &mut open {
             None => {
@@ -157,6 +166,9 @@ pub fn detect_weighted(values: &[f64], weights: &[f64], options: &Options) -> Ve
                 found.see(at, *value, expected.value, score, options);
                 let is_over = found.calm >= 2;
                 let is_settled = found.values.len() >= options.settled.max(3);
+                if is_over || is_settled {
+                    ended = Some(at);
+                }
                 if is_over {
                     baseline.learn(*value);
                     findings.push(found.end(Kind::Passed));
@@ -181,16 +193,24 @@ pub fn detect_weighted(values: &[f64], weights: &[f64], options: &Options) -> Ve
 
 /// How far off a value is, as a multiple of what is usual; 0 within what never counts.
 fn score(value: f64, expected: Expected, options: &Options) -> f64 {
-    let off = value - expected.value;
-    let least = options
-        .least
-        .max(expected.value.abs() * options.least_share);
+    let score = score_of(value, expected.value, expected.deviation, options);
+    let Some(settled) = expected.settled else {
+        return score;
+    };
+    // As it was all the season: whatever it was just now, this is usual.
+    let other = score_of(value, settled, expected.deviation, options);
+    if other == 0.0 { 0.0 } else { score }
+}
+
+fn score_of(value: f64, expected: f64, deviation: f64, options: &Options) -> f64 {
+    let off = value - expected;
+    let least = options.least.max(expected.abs() * options.least_share);
     if off.abs() < least || (off < 0.0 && !options.below) {
         return 0.0;
     }
-    let mut deviation = expected.deviation;
+    let mut deviation = deviation;
     if options.are_counts {
-        deviation = deviation.max(expected.value.max(1.0).sqrt());
+        deviation = deviation.max(expected.max(1.0).sqrt());
     }
     // A share of what never counts, so that a series without any noise has a scale.
     deviation = deviation.max(least / options.far);

@@ -79,11 +79,16 @@ struct Labelled {
 }
 
 fn level(shape: Shape, at: usize, random: &mut Random) -> f64 {
-    let day = (at as f64 / DAY as f64 * std::f64::consts::TAU).sin();
+    // Quiet before dawn.
+    let day = ((at as f64 / DAY as f64 - 0.4) * std::f64::consts::TAU).sin();
     match shape {
         Shape::Days => (400.0 + 300.0 * day) * (1.0 + 0.06 * random.normal()),
         Shape::Weeks => {
-            let weekend = if (at / DAY) % 7 >= 5 { 0.35 } else { 1.0 };
+            // Friday's evening and Monday's morning are in between.
+            let hour = (at % (7 * DAY)) as f64 / DAY as f64 * 24.0;
+            let into = ((hour - 118.0) / 5.0).clamp(0.0, 1.0);
+            let out = ((hour - 163.0) / 5.0).clamp(0.0, 1.0);
+            let weekend = 1.0 - 0.6 * (into - out);
             (900.0 + 600.0 * day) * weekend * (1.0 + 0.05 * random.normal())
         }
         Shape::Flat => 40.0 + 2.0 * random.normal(),

@@ -37,7 +37,8 @@ pub async fn insert(store: &Store, rows: &[UsageRow]) {
 }
 
 async fn count(store: &Store, organization_id: OrganizationId) -> usize {
-    let calls = store.usage_calls(&all(organization_id), None, 1_000_000);
+    let filter = all(organization_id);
+    let calls = store.usage_calls(&filter, None, 1_000_000);
     calls.await.expect("reads").len()
 }
 
