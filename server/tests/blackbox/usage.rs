@@ -132,8 +132,8 @@ async fn busy(client: &Client, upstream: &Upstream) -> (String, String, String) 
         "/first/users/2",
         "/first/users/3/orders/77",
         "/first/status/503",
-        "/first/status/404",
-        "/first/status/404",
+        "/first/nowhere",
+        "/first/nowhere",
     ] {
         client.send(client.proxy("GET", path, &key)).await;
     }
@@ -151,7 +151,13 @@ async fn busy(client: &Client, upstream: &Upstream) -> (String, String, String) 
 async fn by_status() -> Upstream {
     Upstream::start(|seen| {
         let status = seen.uri.path().strip_prefix("/status/");
-        let status: u16 = status.and_then(|text| text.parse().ok()).unwrap_or(200);
+        let otherwise = if seen.uri.path() == "/nowhere" {
+            404
+        } else {
+            200
+        };
+        let status = status.and_then(|text| text.parse().ok());
+        let status: u16 = status.unwrap_or(otherwise);
         Response::builder()
             .status(status)
             .body(Full::new(Bytes::from_static(b"0123456789")))
