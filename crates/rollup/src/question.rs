@@ -75,11 +75,9 @@ impl Question {
         let asks_for_more = filter.version.is_some()
             || filter.route.is_some()
             || filter.method.is_some()
-            || filter.cache.is_some()
             || by(Dimension::Version)
             || by(Dimension::Route)
-            || by(Dimension::Method)
-            || by(Dimension::Cache);
+            || by(Dimension::Method);
         if asks_for_more {
             View::Full
         } else {

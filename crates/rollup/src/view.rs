@@ -10,7 +10,7 @@ use crate::templates::OTHER;
 pub enum View {
     /// All but keys.
     Routes,
-    /// Keys, and of the others only API, status and error.
+    /// Keys, and of the others only API, status, error and cache.
     Keys,
     /// Everything: the largest, for what the others do not know.
     Full,
@@ -53,7 +53,6 @@ impl View {
                 dims.version = None;
                 dims.route = Route::None;
                 dims.method = crate::dims::Method::default();
-                dims.cache = None;
             }
             Self::Full => {}
         }

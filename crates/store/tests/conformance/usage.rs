@@ -294,9 +294,9 @@ pub async fn names_of_what_calls_belong_to(store: &Store) {
     let (_, ada) = tenant(store, "ada").await;
     let (_, bob) = tenant(store, "bob").await;
     let (api, key) = (api(ada.id, "first"), key(ada.id, "AAAAAAAAAAAA"));
-    let line = audit(ada.id, "x");
-    store.api_insert(&api, &line).await.expect("inserts");
-    store.key_insert(&key, &line).await.expect("inserts");
+    let line = || audit(ada.id, "x");
+    store.api_insert(&api, &line()).await.expect("inserts");
+    store.key_insert(&key, &line()).await.expect("inserts");
     let of_api = async |organization| {
         let name = store.usage_api_name(organization, api.id.0).await;
         name.expect("reads")
