@@ -139,7 +139,10 @@ impl Baseline {
     }
 
     fn settled(&mut self) -> Option<f64> {
-        let at = self.guesses.iter().position(|guess| guess.kind == Guessing::Season)?;
+        let at = self
+            .guesses
+            .iter()
+            .position(|guess| guess.kind == Guessing::Season)?;
         let shape = self.shape(Guessing::Season)?;
         let level = self.guesses[at].long_level.median(&mut self.scratch)?;
         Some(shape * level)

@@ -32,6 +32,28 @@ pub struct UsageFilter {
     pub to_us: i64,
 }
 
+impl UsageFilter {
+    /// All calls of an organization that began in a stretch of time.
+    #[must_use]
+    pub fn calls(organization_id: OrganizationId, from_us: i64, to_us: i64) -> Self {
+        Self {
+            organization_id,
+            api_id: None,
+            key_id: None,
+            version_id: None,
+            route_id: None,
+            path: None,
+            method: None,
+            status: None,
+            error_code: None,
+            cache: None,
+            kind: UsageKind::Call,
+            from_us,
+            to_us,
+        }
+    }
+}
+
 /// Calls without a configured route whose path is like a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathFilter {

@@ -11,7 +11,6 @@ use apiverse_contract::apis::{ApiLimits, UpstreamAuth};
 use apiverse_contract::key_format::{self, LOOKUP_LEN};
 use apiverse_contract::keys::Environment;
 use apiverse_contract::policies::{PolicyDocument, PolicyKind, PolicyScope};
-use apiverse_contract::usage::UsageKind;
 use apiverse_contract::{ApiId, AuditEventId, KeyId, OrganizationId, UserId};
 use apiverse_settings::Secret;
 use apiverse_settings::vault::Vault;
@@ -302,15 +301,7 @@ impl World {
     /// All calls recorded, newest first.
     pub(super) async fn calls(&self) -> Vec<UsageRow> {
         in_time("usage to be written", self.gateway.flush()).await;
-        let filter = UsageFilter {
-            organization_id: self.organization,
-            api_id: None,
-            key_id: None,
-            status: None,
-            kind: UsageKind::Call,
-            from_us: 0,
-            to_us: i64::MAX,
-        };
+        let filter = UsageFilter::calls(self.organization, 0, i64::MAX);
         let rows = self.store.usage_calls(&filter, None, 200).await.unwrap();
         rows.into_iter().map(|row| row.usage).collect()
     }

@@ -11,9 +11,9 @@ pub(crate) fn state(line: &StatusLine) -> CacheState {
         // Another's exchange answered it.
         Some(_) if line.collapsed => CacheState::Hit,
         Some(Forwarded::Stale) if line.forwarded_status == Some(304) => CacheState::Revalidated,
-        Some(
-            Forwarded::Stale | Forwarded::UriMiss | Forwarded::VaryMiss | Forwarded::Partial,
-        ) => CacheState::Miss,
+        Some(Forwarded::Stale | Forwarded::UriMiss | Forwarded::VaryMiss | Forwarded::Partial) => {
+            CacheState::Miss
+        }
         Some(Forwarded::Bypass | Forwarded::Method | Forwarded::Request) => CacheState::Bypass,
     }
 }

@@ -63,6 +63,7 @@ impl Traffic {
             route_id: None,
             verified: None,
             version_id: None,
+            cache: None,
         });
         self.rows.last_mut().expect("was pushed")
     }

@@ -7,21 +7,11 @@ use apiverse_store::{
 use crate::samples::{after, api, audit, id, key, tenant, usage};
 
 pub fn all(organization_id: OrganizationId) -> UsageFilter {
-    UsageFilter {
+    UsageFilter::calls(
         organization_id,
-        api_id: None,
-        key_id: None,
-        version_id: None,
-        route_id: None,
-        path: None,
-        method: None,
-        status: None,
-        error_code: None,
-        cache: None,
-        kind: UsageKind::Call,
-        from_us: after(-1_000_000).timestamp_micros(),
-        to_us: after(1_000_000).timestamp_micros(),
-    }
+        after(-1_000_000).timestamp_micros(),
+        after(1_000_000).timestamp_micros(),
+    )
 }
 
 /// Stores rows as from a journal of their own.

@@ -18,7 +18,6 @@ use apiverse_contract::configuration::plan::{
     MAX_PLAN_GROUPS, PLAN_CALLS, PlanCounts, PlanGroup, PlanOutcome, PlanRequest, PlanVerdict,
     TrafficPlan,
 };
-use apiverse_contract::usage::UsageKind;
 use apiverse_contract::{ApiId, ErrorCode, KeyId, UsageEventId};
 use apiverse_store::{CallRow, StoreError, UsageFilter, UsageRow};
 use chrono::DateTime;
@@ -57,15 +56,7 @@ impl Platform {
         };
         // What could not be applied is not planned.
         let (present, _) = self.compare(actor, &wanted).await?;
-        let filter = UsageFilter {
-            organization_id: actor.organization_id,
-            api_id: None,
-            key_id: None,
-            status: None,
-            kind: UsageKind::Call,
-            from_us,
-            to_us: i64::MAX,
-        };
+        let filter = UsageFilter::calls(actor.organization_id, from_us, i64::MAX);
         let (rows, is_partial) = self.last_calls(&filter, most).await?;
         let now_us = self.now().timestamp_micros();
         let proposed = merged(&present.configuration, wanted);
