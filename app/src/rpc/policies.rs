@@ -65,6 +65,8 @@ pub struct PolicyCard {
     pub state: CardState,
     /// What it is attached to, when that is not the place itself: `the organization`.
     pub from: Option<String>,
+    /// What it did for the calls of the last day, where usage tells.
+    pub effect: Option<String>,
 }
 
 /// Every kind that can be attached to a place, in the order in which calls meet them.

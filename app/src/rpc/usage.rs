@@ -1,7 +1,9 @@
 //! Usage, in the shapes the pages show.
 
 use apiverse_contract::Page;
-use apiverse_contract::usage::{CallView, TopRow, UsageQuery, UsageReport, UsageTotals};
+use apiverse_contract::usage::{
+    CallView, ErrorRow, LatencyReport, TopRow, UsageBreakdown, UsageQuery, UsageReport, UsageTotals,
+};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
@@ -21,10 +23,22 @@ pub enum Span {
     Week,
     #[serde(rename = "30d")]
     Month,
+    #[serde(rename = "90d")]
+    Quarter,
+    /// As long as sums are kept: thirteen months.
+    #[serde(rename = "13mo")]
+    Year,
 }
 
 impl Span {
-    pub const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Week, Self::Month];
+    pub const ALL: [Self; 6] = [
+        Self::Hour,
+        Self::Day,
+        Self::Week,
+        Self::Month,
+        Self::Quarter,
+        Self::Year,
+    ];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +47,8 @@ impl Span {
             Self::Day => "24h",
             Self::Week => "7d",
             Self::Month => "30d",
+            Self::Quarter => "90d",
+            Self::Year => "13mo",
         }
     }
 
@@ -44,6 +60,8 @@ impl Span {
             Self::Day => "24 hours",
             Self::Week => "7 days",
             Self::Month => "30 days",
+            Self::Quarter => "90 days",
+            Self::Year => "13 months",
         }
     }
 
@@ -54,6 +72,8 @@ impl Span {
             Self::Day => 86_400,
             Self::Week => 604_800,
             Self::Month => 2_592_000,
+            Self::Quarter => 7_776_000,
+            Self::Year => 34_128_000,
         }
     }
 
@@ -83,10 +103,30 @@ pub struct Overview {
     pub apis: Vec<TopRow>,
     /// The busiest keys.
     pub keys: Vec<TopRow>,
+    /// The busiest routes.
+    pub routes: UsageBreakdown,
+    pub attention: Attention,
     /// The latest calls.
     pub calls: Vec<CallView>,
     /// How far a new organization has come.
     pub start: Start,
+}
+
+/// What asks for somebody to look at it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Attention {
+    /// Errors that did not happen in the span before.
+    pub new_errors: Vec<ErrorRow>,
+    /// Keys of which at least half the calls fail, of those with at least ten.
+    pub failing_keys: Vec<TopRow>,
+}
+
+impl Attention {
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.new_errors.is_empty() && self.failing_keys.is_empty()
+    }
 }
 
 /// How far a new organization has come, from what is really there.
@@ -105,7 +145,19 @@ pub struct Start {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct UsageView {
+    /// With the time before.
     pub usage: UsageReport,
+    /// By the dimension that is asked for, each row with the time before.
+    pub breakdown: UsageBreakdown,
+    /// By status, each with a series: the heat map.
+    pub statuses: UsageBreakdown,
+    pub latency: LatencyReport,
+    /// Errors by kind and place, new ones first.
+    pub errors: Vec<ErrorRow>,
+    /// What the route is called that is filtered by, when it is a configured one.
+    pub route: Option<String>,
+    /// What the version is called that is filtered by.
+    pub version: Option<String>,
     pub calls: Page<CallView>,
     pub apis: Vec<Named>,
     pub keys: Vec<Named>,
@@ -148,16 +200,16 @@ pub struct Pulse {
 #[server(OverviewFn, prefix = "/api/fn", endpoint = "usage/overview", input = Json)]
 pub async fn overview(input: OverviewQuery) -> Rpc<Overview> {
     use crate::ssr::call::member;
-    use crate::ssr::views;
-    views::overview(&member().await?, input.span).await
+    use crate::ssr::usage;
+    usage::overview(&member().await?, input.span).await
 }
 
 /// A range in detail. `limit` and `cursor` are those of the list of calls.
 #[server(prefix = "/api/fn", endpoint = "usage/report", input = Json)]
 pub async fn report(input: UsageQuery) -> Rpc<UsageView> {
     use crate::ssr::call::member;
-    use crate::ssr::views;
-    views::usage(&member().await?, input).await
+    use crate::ssr::usage;
+    usage::usage(&member().await?, input).await
 }
 
 /// The latest call, cheap to ask for again and again.

@@ -13,6 +13,7 @@ pub mod routes;
 pub mod same_origin;
 mod shell;
 mod state;
+pub mod usage;
 pub mod versions;
 pub mod views;
 

@@ -1,125 +1,25 @@
 //! What a page shows, put together from the platform's services.
 
 use apiverse_contract::limits::PolicyScope;
-use apiverse_contract::usage::{Granularity, TopRow, UsageDimension, UsageQuery};
+use apiverse_contract::usage::{Granularity, UsageDimension, UsageQuery};
 use apiverse_contract::{ApiId, KeyId, ListQuery};
 use chrono::{DateTime, Duration, Timelike, Utc};
 
 use super::call::{Member, fail};
 use super::limits;
+use super::usage::top;
 use crate::rpc::apis::ApiDetail;
 use crate::rpc::keys::{KeyDetail, KeyImpact};
 use crate::rpc::limits::LimitsRef;
-use crate::rpc::usage::{
-    ExplorerApi, ExplorerKey, ExplorerView, Overview, Pulse, Span, Start, UsageView,
-};
+use crate::rpc::usage::{ExplorerApi, ExplorerKey, ExplorerView, Pulse};
 use crate::rpc::{Named, Rpc};
 
 /// Rows of a list of latest calls on a page about something else.
 const LATEST: u32 = 10;
-/// Rows of a ranking.
-const TOP: u32 = 5;
 /// Names a choice offers.
 const CHOICES: u32 = 200;
 /// How far back "ever" looks: usage is asked for in at most 1500 steps, and days are the widest.
 const EVER_DAYS: i64 = 1400;
-
-/// The Overview.
-///
-/// # Errors
-/// What the platform refuses.
-pub async fn overview(member: &Member, span: Span) -> Rpc<Overview> {
-    let Member { platform, actor } = member;
-    let now = platform.now();
-    let query = between(ago(now, Duration::seconds(span.seconds())), now);
-    let compared = UsageQuery {
-        compare: Some(true),
-        ..query.clone()
-    };
-    let usage = platform.usage_report(actor, compared).await.map_err(fail)?;
-    let before = usage
-        .previous
-        .as_ref()
-        .map(|previous| previous.totals)
-        .unwrap_or_default();
-    let apis = top(member, &query, UsageDimension::Api).await?;
-    let keys = top(member, &query, UsageDimension::Key).await?;
-    let calls = platform
-        .usage_calls(
-            actor,
-            UsageQuery {
-                limit: Some(LATEST),
-                ..ever(now)
-            },
-        )
-        .await
-        .map_err(fail)?
-        .data;
-    let start = Start {
-        api: platform
-            .api_list(actor, first(1))
-            .await
-            .map_err(fail)?
-            .data
-            .pop()
-            .map(|api| api.slug),
-        key: !platform
-            .key_list(actor, first(1))
-            .await
-            .map_err(fail)?
-            .data
-            .is_empty(),
-        called: !calls.is_empty(),
-    };
-    Ok(Overview {
-        usage,
-        before,
-        apis,
-        keys,
-        calls,
-        start,
-    })
-}
-
-async fn top(member: &Member, query: &UsageQuery, by: UsageDimension) -> Rpc<Vec<TopRow>> {
-    let query = UsageQuery {
-        by: Some(by),
-        limit: Some(TOP),
-        ..query.clone()
-    };
-    member
-        .platform
-        .usage_top(&member.actor, query)
-        .await
-        .map_err(fail)
-}
-
-/// A range of usage with its calls and the names the filters offer.
-///
-/// # Errors
-/// What the platform refuses.
-pub async fn usage(member: &Member, query: UsageQuery) -> Rpc<UsageView> {
-    let Member { platform, actor } = member;
-    let now = platform.now();
-    // The end is fixed, so that chart and list are about the same calls.
-    let query = UsageQuery {
-        to: Some(query.to.unwrap_or(now)),
-        ..query
-    };
-    let report = UsageQuery {
-        limit: None,
-        cursor: None,
-        ..query.clone()
-    };
-    let usage = platform.usage_report(actor, report).await.map_err(fail)?;
-    let calls = platform.usage_calls(actor, query).await.map_err(fail)?;
-    Ok(UsageView {
-        usage,
-        calls,
-        apis: api_names(member).await?,
-        keys: key_names(member).await?,
-    })
-}
 
 /// The latest call.
 ///
@@ -310,14 +210,14 @@ pub async fn key_names(member: &Member) -> Rpc<Vec<Named>> {
         .data)
 }
 
-fn first(limit: u32) -> ListQuery {
+pub(super) fn first(limit: u32) -> ListQuery {
     ListQuery {
         limit: Some(limit),
         ..ListQuery::default()
     }
 }
 
-fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> UsageQuery {
+pub(super) fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> UsageQuery {
     UsageQuery {
         from: Some(from),
         to: Some(to),
@@ -330,14 +230,14 @@ fn last_day(now: DateTime<Utc>) -> UsageQuery {
 }
 
 /// At a whole minute: sums begin there, and answer at once.
-fn ago(now: DateTime<Utc>, length: Duration) -> DateTime<Utc> {
+pub(super) fn ago(now: DateTime<Utc>, length: Duration) -> DateTime<Utc> {
     let from = now - length;
     from.with_second(0)
         .and_then(|from| from.with_nanosecond(0))
         .unwrap_or(from)
 }
 
-fn ever(now: DateTime<Utc>) -> UsageQuery {
+pub(super) fn ever(now: DateTime<Utc>) -> UsageQuery {
     // A call that has just ended may have begun at this very moment, and the end does not count.
     between(now - Duration::days(EVER_DAYS), now + Duration::minutes(1))
 }

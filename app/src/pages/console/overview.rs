@@ -1,15 +1,16 @@
 //! The Overview: what goes through the gateway, and for a newcomer the way to the first call.
 
-use apiverse_contract::usage::{TopRow, UsageReport, UsageTotals};
+use apiverse_contract::usage::{BreakdownRow, TopRow, UsageReport, UsageTotals};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::calls::{Columns, Inspector, calls_table};
 use super::series::{calls_and_latency, to_f64};
+use super::usage::{errors_table, share};
 use crate::format;
 use crate::page_context::Page;
 use crate::rpc::load_with;
-use crate::rpc::usage::{Overview, OverviewFn, OverviewQuery, Span, Start};
+use crate::rpc::usage::{Attention, Overview, OverviewFn, OverviewQuery, Span, Start};
 use crate::ui::chart::{ChartState, chart, spark};
 use crate::ui::code::code_block;
 use crate::ui::dynamic::dynamic;
@@ -19,6 +20,7 @@ use crate::ui::load::load;
 use crate::ui::page_head::page_head;
 use crate::ui::skeleton;
 use crate::ui::span::span_picker;
+use crate::urlencoded;
 
 pub fn overview() -> AnyView {
     let query = use_query_map();
@@ -58,13 +60,19 @@ fn content(data: Overview, span: Span, state: ChartState, inspector: Inspector) 
     let range = format!("?span={}", span.as_str());
     view! {
         <div class="flex flex-col gap-4">
-            {figures(&data.usage, &data.before, span)}
+            {figures(&data.usage, &data.before, span)} {attention(&data.attention, span)}
             <section class="panel" aria-label="Calls and latency">
                 <div class="panel-body">{chart(chart_data, state)}</div>
             </section>
-            <div class="grid gap-4 lg:grid-cols-2">
+            <div class="grid gap-4 lg:grid-cols-2 2xl:grid-cols-3">
                 {ranking("Busiest APIs", "/console/apis/", &data.apis, "No API was called in this span.")}
                 {ranking("Busiest keys", "/console/keys/", &data.keys, "No key was used in this span.")}
+                {ranking(
+                    "Busiest routes",
+                    "",
+                    &data.routes.data.into_iter().map(|row| route_row(row, span)).collect::<Vec<_>>(),
+                    "No route was called in this span.",
+                )}
             </div>
             <section class="panel">
                 <div class="panel-head">
@@ -94,10 +102,30 @@ fn figures(usage: &UsageReport, before: &UsageTotals, span: Span) -> AnyView {
     let rate_before = format::ratio(before.errors, before.calls);
     let bytes = now.bytes_in + now.bytes_out;
     let bytes_before = before.bytes_in + before.bytes_out;
+    let transferred = usage
+        .series
+        .iter()
+        .map(|p| Some(to_f64(p.bytes_in + p.bytes_out)))
+        .collect();
+    let hit_ratio = |hits, lookups| (lookups > 0).then(|| format::ratio(hits, lookups));
+    let hits = usage
+        .series
+        .iter()
+        .map(|p| hit_ratio(p.cache_hits, p.cache_lookups))
+        .collect();
+    let cached = if now.cache_lookups == 0 {
+        "–".to_owned()
+    } else {
+        format::percent(now.cache_hits, now.cache_lookups)
+    };
+    let cached_change = format::change(
+        format::ratio(now.cache_hits, now.cache_lookups),
+        format::ratio(before.cache_hits, before.cache_lookups),
+    );
     view! {
         <section
             aria-label="Figures"
-            class="grid grid-cols-2 gap-px overflow-hidden rounded-box border border-line bg-line lg:grid-cols-4"
+            class="grid grid-cols-2 gap-px overflow-hidden rounded-box border border-line bg-line lg:grid-cols-5"
         >
             {figure(
                 "Calls",
@@ -123,13 +151,14 @@ fn figures(usage: &UsageReport, before: &UsageTotals, span: Span) -> AnyView {
                 latency,
                 "stroke-chart-4",
             )}
+            {figure("Cache hits", cached, cached_change, span, hits, "stroke-chart-3")}
             {figure(
                 "Transferred",
                 format::bytes(bytes),
                 format::change(to_f64(bytes), to_f64(bytes_before)),
                 span,
-                Vec::new(),
-                "",
+                transferred,
+                "stroke-chart-5",
             )}
         </section>
     }
@@ -166,7 +195,93 @@ fn figure(
     .into_any()
 }
 
-/// Who was called most, as bars of their share.
+/// What asks for somebody to look at it; nothing when nothing does.
+fn attention(found: &Attention, span: Span) -> AnyView {
+    if found.is_empty() {
+        return ().into_any();
+    }
+    let errors = if found.new_errors.is_empty() {
+        ().into_any()
+    } else {
+        let table = errors_table(&found.new_errors, &|row| {
+            let status = row.status.to_string();
+            let api = row.api_id.map(|api| api.to_string()).unwrap_or_default();
+            let pairs = [
+                ("span", span.as_str()),
+                ("api", &api),
+                ("route", row.route.as_deref().unwrap_or_default()),
+                ("code", &status),
+                ("error", row.error_code.as_deref().unwrap_or_default()),
+            ];
+            format!("/console/usage{}", urlencoded::query(&pairs))
+        });
+        view! { <div class="table-scroll" tabindex="0" inner_html=table></div> }.into_any()
+    };
+    let keys = found
+        .failing_keys
+        .iter()
+        .map(|row| {
+            let name = row.name.clone().unwrap_or_else(|| "deleted key".to_owned());
+            let id = row.id.clone().unwrap_or_default();
+            let pairs = [
+                ("span", span.as_str()),
+                ("key", id.as_str()),
+                ("by", "status"),
+            ];
+            let href = format!("/console/usage{}", urlencoded::query(&pairs));
+            view! {
+                <li class="border-t border-line px-4 py-2">
+                    "Most calls with "
+                    <a class="link-quiet" href=href>
+                        {name}
+                    </a>
+                    {format!(
+                        " fail: {} of {}.",
+                        format::count(row.errors),
+                        format::count(row.calls),
+                    )}
+                </li>
+            }
+            .into_any()
+        })
+        .collect_view();
+    view! {
+        <section class="panel">
+            <div class="panel-head">
+                {sized(icondata_lu::LuTriangleAlert.data, "size-4 shrink-0 text-warn")}
+                <h2>"Look at this"</h2>
+                <span class="text-sm text-muted">{format!("What is new in the last {}", span.words())}</span>
+            </div>
+            {errors}
+            <ul>{keys}</ul>
+        </section>
+    }
+    .into_any()
+}
+
+/// A row of the ranking of routes: its name leads to what was called there.
+fn route_row(row: BreakdownRow, span: Span) -> TopRow {
+    let value = row.values.into_iter().next();
+    let id = value.as_ref().and_then(|value| {
+        let route = value.id.as_deref()?;
+        let api = value.api_id.map(|api| api.to_string()).unwrap_or_default();
+        let pairs = [
+            ("span", span.as_str()),
+            ("api", api.as_str()),
+            ("route", route),
+        ];
+        Some(format!("/console/usage{}", urlencoded::query(&pairs)))
+    });
+    TopRow {
+        id,
+        name: value.and_then(|value| value.name),
+        calls: row.totals.calls,
+        errors: row.totals.errors,
+        p95_ms: row.totals.p95_ms,
+    }
+}
+
+/// Who was called most, as bars of their share. `path` and the row's id are its address.
 fn ranking(
     title: &'static str,
     path: &'static str,
@@ -190,11 +305,7 @@ fn ranking(
                     .into_any(),
                     None => view! { <span class="text-muted">{name}</span> }.into_any(),
                 };
-                let share = format::ratio(row.calls, most) * 100.0;
-                let bar = format!(
-                    r#"<svg width="100%" height="6" aria-hidden="true"><rect width="100%" height="6" rx="3" class="fill-sunken"/><rect width="{}%" height="6" rx="3" class="fill-chart-1"/></svg>"#,
-                    format::decimal(share, 1)
-                );
+                let bar = share(row.calls, most);
                 view! {
                     <tr>
                         <td class="max-w-28 truncate sm:max-w-48">{name}</td>

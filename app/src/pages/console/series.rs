@@ -2,7 +2,7 @@
 
 use apiverse_contract::usage::{UsagePoint, UsageReport};
 
-use crate::ui::chart::{Chart, Pane, Series, Shape, Unit};
+use crate::ui::chart::{Chart, Compared, Pane, Series, Shape, Unit};
 
 /// Calls by status class above latency percentiles, over one time axis.
 pub fn calls_and_latency(id: &'static str, report: &UsageReport, calls_height: u32) -> Chart {
@@ -45,6 +45,14 @@ fn calls(report: &UsageReport, height: u32) -> Pane {
             series("4xx", "fill-chart-4xx", "bg-chart-4xx", counts(|p| p.s4xx)),
             series("5xx", "fill-chart-5xx", "bg-chart-5xx", counts(|p| p.s5xx)),
         ],
+        compared: report.previous.as_ref().map(|previous| Compared {
+            label: "Time before",
+            values: previous
+                .series
+                .iter()
+                .map(|point| Some(to_f64(point.calls)))
+                .collect(),
+        }),
     }
 }
 
@@ -65,6 +73,7 @@ fn latency(report: &UsageReport) -> Pane {
             series("p95", "stroke-chart-1", "bg-chart-1", |p| p.p95_ms),
             series("p99", "stroke-chart-4", "bg-chart-4", |p| p.p99_ms),
         ],
+        compared: None,
     }
 }
 

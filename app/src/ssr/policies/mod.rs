@@ -1,6 +1,7 @@
 //! Policies as the pages show them: cards in words, and forms made from a table of settings.
 
 mod document;
+mod effect;
 mod settings;
 mod trial;
 mod words;
@@ -39,17 +40,19 @@ pub async fn cards(member: &Member, place: &PlaceRef) -> Rpc<PolicyCards> {
     let Member { platform, actor } = member;
     let found = found(platform, actor, place).await?;
     let held = held(platform, actor, &found).await?;
+    let calls = effect::calls_of(platform, actor, &found).await?;
     let level = found.level;
     let kinds = PolicyKind::ALL
         .iter()
         .filter(|kind| kind.levels().contains(&level));
     let cards = kinds
         .map(|kind| {
-            card(
-                *kind,
-                &found,
-                held.policies.iter().find(|one| one.kind == *kind),
-            )
+            let held = held.policies.iter().find(|one| one.kind == *kind);
+            let mut card = card(*kind, &found, held);
+            if matches!(card.state, CardState::Own | CardState::Inherited) {
+                card.effect = effect::words(*kind, &calls);
+            }
+            card
         })
         .collect();
     Ok(PolicyCards {
@@ -315,6 +318,7 @@ fn card(kind: PolicyKind, found: &PlaceFound, held: Option<&EffectivePolicy>) ->
             words: words::offer(kind).to_owned(),
             state: CardState::Absent,
             from: None,
+            effect: None,
         };
     };
     let is_own = held.from.target_id == found.id && held.from.level == found.level;
@@ -327,6 +331,7 @@ fn card(kind: PolicyKind, found: &PlaceFound, held: Option<&EffectivePolicy>) ->
             (true, false) => CardState::Inherited,
         },
         from: (!is_own).then(|| origin(&held.from)),
+        effect: None,
     }
 }
 

@@ -68,6 +68,15 @@ pub struct Pane {
     /// Pixels.
     pub height: u32,
     pub series: Vec<Series>,
+    /// What the whole of the pane is compared with: a faint line.
+    pub compared: Option<Compared>,
+}
+
+/// The same in an earlier time, step by step.
+#[derive(Clone)]
+pub struct Compared {
+    pub label: &'static str,
+    pub values: Vec<Option<f64>>,
 }
 
 /// Panes over one time axis.
@@ -86,6 +95,13 @@ pub struct Chart {
 impl Chart {
     fn starts_with(&self, i: usize) -> Option<DateTime<Utc>> {
         self.starts.get(i).copied()
+    }
+
+    /// From the beginning of one step to the end of another.
+    fn range(&self, first: usize, last: usize) -> Option<Range> {
+        let from = self.starts_with(first)?;
+        let to = self.starts_with(last)? + chrono::Duration::seconds(self.step_seconds);
+        Some((from, to))
     }
 
     /// What a step is called: its day and, when steps are shorter, its time.
@@ -109,6 +125,9 @@ pub struct ChartState {
     hidden: RwSignal<Vec<bool>>,
     hovered: RwSignal<Option<usize>>,
     table: RwSignal<bool>,
+    zoom: Option<Zoom>,
+    /// Where drawing over a part of the time began.
+    drawn: RwSignal<Option<usize>>,
 }
 
 impl ChartState {
@@ -118,7 +137,37 @@ impl ChartState {
             hidden: RwSignal::new(Vec::new()),
             hovered: RwSignal::new(None),
             table: RwSignal::new(false),
+            zoom: None,
+            drawn: RwSignal::new(None),
         }
+    }
+
+    /// A chart in which a part of its time can be drawn over.
+    #[must_use]
+    pub fn zooming(zoom: Zoom) -> Self {
+        Self {
+            zoom: Some(zoom),
+            ..Self::new()
+        }
+    }
+}
+
+/// A part of a chart's time.
+pub type Range = (DateTime<Utc>, DateTime<Utc>);
+type Zooming = Box<dyn Fn(Option<Range>)>;
+
+/// What is done with a part of the time that was drawn over; `None` when it shall be all again.
+#[derive(Clone, Copy)]
+pub struct Zoom(StoredValue<Zooming, LocalStorage>);
+
+impl Zoom {
+    pub fn new(run: impl Fn(Option<Range>) + 'static) -> Self {
+        let run: Zooming = Box::new(run);
+        Self(StoredValue::new_local(run))
+    }
+
+    fn run(self, range: Option<Range>) {
+        self.0.try_with_value(|run| run(range));
     }
 }
 
@@ -202,7 +251,16 @@ fn legend(pane: &Pane, offset: usize, hidden: RwSignal<Vec<bool>>) -> AnyView {
             .into_any()
         })
         .collect_view();
-    view! { <div class="flex flex-wrap gap-x-2">{entries}</div> }.into_any()
+    let compared = pane.compared.as_ref().map(|compared| {
+        view! {
+            <span class="flex items-center gap-1.5 px-1 text-xs text-muted">
+                <span class="h-0.5 w-3 rounded-sm bg-chart-compare" aria-hidden="true"></span>
+                {compared.label}
+            </span>
+        }
+        .into_any()
+    });
+    view! { <div class="flex flex-wrap gap-x-2">{entries} {compared}</div> }.into_any()
 }
 
 /// Text that is put into markup.

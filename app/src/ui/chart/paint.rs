@@ -58,6 +58,12 @@ pub fn pane(chart: &Chart, index: usize, hidden: &[bool]) -> String {
         Shape::Stack => stack(&mut out, chart, pane, &shown, &y_of, index),
         Shape::Lines => lines(&mut out, pane, &shown, &y_of),
     }
+    if let Some(compared) = &pane.compared {
+        stretched(&mut out, pane.height, |out| {
+            let class = "stroke-chart-compare";
+            path(out, &compared.values, 1000.0, &y_of, class, "chart-line");
+        });
+    }
     out.push_str("</svg>");
     out
 }
@@ -172,22 +178,28 @@ fn stack(
 }
 
 fn lines(out: &mut String, pane: &Pane, shown: &[usize], y_of: &dyn Fn(f64) -> f64) {
+    stretched(out, pane.height, |out| {
+        for i in shown {
+            let series = &pane.series[*i];
+            path(
+                out,
+                &series.values,
+                1000.0,
+                y_of,
+                series.class,
+                "chart-line",
+            );
+        }
+    });
+}
+
+/// A place as wide as it comes, 1000 units of its own.
+fn stretched(out: &mut String, height: u32, draw: impl FnOnce(&mut String)) {
     let _ = write!(
         out,
-        r#"<svg width="100%" height="{0}" viewBox="0 0 1000 {0}" preserveAspectRatio="none" class="overflow-visible">"#,
-        pane.height
+        r#"<svg width="100%" height="{height}" viewBox="0 0 1000 {height}" preserveAspectRatio="none" class="overflow-visible">"#,
     );
-    for i in shown {
-        let series = &pane.series[*i];
-        path(
-            out,
-            &series.values,
-            1000.0,
-            y_of,
-            series.class,
-            "chart-line",
-        );
-    }
+    draw(out);
     out.push_str("</svg>");
 }
 
@@ -252,6 +264,14 @@ fn highest(pane: &Pane, shown: &[usize]) -> f64 {
         };
         highest = highest.max(here);
     }
+    if let Some(compared) = &pane.compared {
+        highest = compared
+            .values
+            .iter()
+            .flatten()
+            .copied()
+            .fold(highest, f64::max);
+    }
     highest
 }
 
@@ -302,6 +322,7 @@ mod tests {
                     dot: "bg-chart-2xx",
                     values: values.to_vec(),
                 }],
+                compared: None,
             }],
         }
     }
@@ -328,6 +349,19 @@ mod tests {
         let path = svg.split("d=\"").nth(1).expect("a path");
         assert_eq!(path.matches('M').count(), 2);
         assert_eq!(path.matches('L').count(), 1);
+    }
+
+    #[test]
+    fn an_earlier_time_is_a_line_that_fits_in() {
+        let mut chart = example(Shape::Stack, &[Some(2.0), Some(1.0)]);
+        chart.panes[0].compared = Some(super::super::Compared {
+            label: "Time before",
+            values: vec![Some(40.0), None],
+        });
+        let svg = pane(&chart, 0, &[false]);
+        assert_eq!(svg.matches("stroke-chart-compare").count(), 1);
+        // The axis reaches to it.
+        assert!(svg.contains(">40</text>"), "{svg}");
     }
 
     #[test]

@@ -46,6 +46,13 @@ fn rows(chart: &Chart) -> String {
                 escape(series.label)
             );
         }
+        if let Some(compared) = &pane.compared {
+            let _ = write!(
+                out,
+                r#"<th scope="col" class="num">{}</th>"#,
+                escape(compared.label)
+            );
+        }
     }
     out.push_str("</tr></thead><tbody>");
     for step in (0..chart.starts.len()).rev() {
@@ -55,8 +62,10 @@ fn rows(chart: &Chart) -> String {
             escape(&chart.step_name(step))
         );
         for pane in &chart.panes {
-            for series in &pane.series {
-                let value = series.values.get(step).copied().flatten();
+            let series = pane.series.iter().map(|series| &series.values);
+            let compared = pane.compared.iter().map(|compared| &compared.values);
+            for values in series.chain(compared) {
+                let value = values.get(step).copied().flatten();
                 let _ = write!(
                     out,
                     r#"<td class="num">{}</td>"#,

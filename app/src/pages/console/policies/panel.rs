@@ -41,6 +41,7 @@ fn row(place: &PlaceRef, card: PolicyCard) -> AnyView {
         words,
         state,
         from,
+        effect,
     } = card;
     let href = address(&PolicyRef {
         place: place.clone(),
@@ -63,6 +64,7 @@ fn row(place: &PlaceRef, card: PolicyCard) -> AnyView {
                     {badge(state, from)}
                 </div>
                 <p class=words_class>{words}</p>
+                {effect.map(|effect| view! { <p class="help num">{effect}</p> }.into_any())}
             </div>
             <a class="btn btn-ghost btn-xs shrink-0" href=href aria-label=format!("{action}: {}", title(kind))>
                 {action}

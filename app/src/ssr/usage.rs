@@ -1,0 +1,237 @@
+//! What the Overview and the Usage page show.
+
+use apiverse_contract::usage::{
+    CallView, ErrorRow, TopRow, UsageBreakdown, UsageDimension, UsageQuery, UsageSort,
+};
+use chrono::Duration;
+
+use super::call::{Member, fail};
+use super::views::{ago, api_names, between, ever, first, key_names};
+use crate::rpc::Rpc;
+use crate::rpc::usage::{Attention, Overview, Span, Start, UsageView};
+
+/// Rows of the Overview's list of latest calls.
+const LATEST: u32 = 10;
+/// Rows of a ranking.
+const TOP: u32 = 5;
+/// Rows of the breakdown.
+const ROWS: u32 = 20;
+/// Statuses of the heat map.
+const STATUSES: u32 = 10;
+/// Kinds of errors that are listed.
+const ERRORS: u32 = 20;
+
+/// The Overview.
+///
+/// # Errors
+/// What the platform refuses.
+pub async fn overview(member: &Member, span: Span) -> Rpc<Overview> {
+    let Member { platform, actor } = member;
+    let now = platform.now();
+    let query = between(ago(now, Duration::seconds(span.seconds())), now);
+    let usage = platform
+        .usage_report(actor, compared(&query))
+        .await
+        .map_err(fail)?;
+    let before = usage
+        .previous
+        .as_ref()
+        .map(|previous| previous.totals)
+        .unwrap_or_default();
+    let apis = top(member, &query, UsageDimension::Api).await?;
+    let keys = top(member, &query, UsageDimension::Key).await?;
+    let routes = UsageQuery {
+        by: Some(UsageDimension::Route),
+        limit: Some(TOP),
+        ..query.clone()
+    };
+    let routes = platform
+        .usage_breakdown(actor, routes)
+        .await
+        .map_err(fail)?;
+    let calls = latest(member).await?;
+    let start = start(member, !calls.is_empty()).await?;
+    Ok(Overview {
+        attention: attention(member, &query).await?,
+        usage,
+        before,
+        apis,
+        keys,
+        routes,
+        calls,
+        start,
+    })
+}
+
+async fn latest(member: &Member) -> Rpc<Vec<CallView>> {
+    let query = UsageQuery {
+        limit: Some(LATEST),
+        ..ever(member.platform.now())
+    };
+    let page = member
+        .platform
+        .usage_calls(&member.actor, query)
+        .await
+        .map_err(fail)?;
+    Ok(page.data)
+}
+
+async fn start(member: &Member, called: bool) -> Rpc<Start> {
+    let Member { platform, actor } = member;
+    let mut apis = platform.api_list(actor, first(1)).await.map_err(fail)?;
+    let keys = platform.key_list(actor, first(1)).await.map_err(fail)?;
+    Ok(Start {
+        api: apis.data.pop().map(|api| api.slug),
+        key: !keys.data.is_empty(),
+        called,
+    })
+}
+
+async fn attention(member: &Member, query: &UsageQuery) -> Rpc<Attention> {
+    let errors = errors(member, query, TOP).await?;
+    let keys = UsageQuery {
+        by: Some(UsageDimension::Key),
+        sort: Some(UsageSort::ErrorRate),
+        limit: Some(TOP),
+        ..query.clone()
+    };
+    let keys = member
+        .platform
+        .usage_top(&member.actor, keys)
+        .await
+        .map_err(fail)?;
+    Ok(Attention {
+        new_errors: errors.into_iter().filter(|row| row.is_new).collect(),
+        failing_keys: keys.into_iter().filter(is_failing).collect(),
+    })
+}
+
+fn is_failing(row: &TopRow) -> bool {
+    // Calls that came without a key are somebody else's, and every scan of the internet is among them.
+    row.id.is_some() && row.calls >= 10 && row.errors * 2 >= row.calls
+}
+
+/// The busiest, by one dimension.
+///
+/// # Errors
+/// What the platform refuses.
+pub async fn top(member: &Member, query: &UsageQuery, by: UsageDimension) -> Rpc<Vec<TopRow>> {
+    let query = UsageQuery {
+        by: Some(by),
+        limit: Some(TOP),
+        ..query.clone()
+    };
+    member
+        .platform
+        .usage_top(&member.actor, query)
+        .await
+        .map_err(fail)
+}
+
+/// A range of usage from every side, with the names the filters offer.
+///
+/// # Errors
+/// What the platform refuses.
+pub async fn usage(member: &Member, query: UsageQuery) -> Rpc<UsageView> {
+    let Member { platform, actor } = member;
+    let now = platform.now();
+    // The end is fixed, so that all parts of the page are about the same calls.
+    let query = UsageQuery {
+        to: Some(query.to.unwrap_or(now)),
+        ..query
+    };
+    let sums = UsageQuery {
+        limit: None,
+        cursor: None,
+        ..query.clone()
+    };
+    let usage = platform
+        .usage_report(actor, compared(&sums))
+        .await
+        .map_err(fail)?;
+    let breakdown = UsageQuery {
+        limit: Some(ROWS),
+        ..compared(&sums)
+    };
+    let breakdown = platform
+        .usage_breakdown(actor, breakdown)
+        .await
+        .map_err(fail)?;
+    let statuses = UsageQuery {
+        by: Some(UsageDimension::Status),
+        and: None,
+        sort: None,
+        series: Some(true),
+        limit: Some(STATUSES),
+        ..sums.clone()
+    };
+    let statuses = platform
+        .usage_breakdown(actor, statuses)
+        .await
+        .map_err(fail)?;
+    let latency = platform
+        .usage_latency(actor, sums.clone())
+        .await
+        .map_err(fail)?;
+    let route = match query.route.as_deref() {
+        Some(text) if !text.starts_with(['/', '(']) => {
+            name(member, &sums, UsageDimension::Route).await?
+        }
+        _ => None,
+    };
+    let version = match query.version.as_deref() {
+        Some(text) if text != "default" => name(member, &sums, UsageDimension::Version).await?,
+        _ => None,
+    };
+    Ok(UsageView {
+        usage,
+        breakdown,
+        statuses,
+        latency,
+        errors: errors(member, &sums, ERRORS).await?,
+        route,
+        version,
+        calls: platform.usage_calls(actor, query).await.map_err(fail)?,
+        apis: api_names(member).await?,
+        keys: key_names(member).await?,
+    })
+}
+
+/// What all calls of `query` have in common in a dimension it narrows.
+async fn name(member: &Member, query: &UsageQuery, by: UsageDimension) -> Rpc<Option<String>> {
+    let rows: UsageBreakdown = member
+        .platform
+        .usage_breakdown(
+            &member.actor,
+            UsageQuery {
+                by: Some(by),
+                limit: Some(1),
+                ..query.clone()
+            },
+        )
+        .await
+        .map_err(fail)?;
+    let first = rows.data.into_iter().next();
+    let value = first.and_then(|row| row.values.into_iter().next());
+    Ok(value.and_then(|value| value.name))
+}
+
+async fn errors(member: &Member, query: &UsageQuery, limit: u32) -> Rpc<Vec<ErrorRow>> {
+    let query = UsageQuery {
+        limit: Some(limit),
+        ..query.clone()
+    };
+    let page = member
+        .platform
+        .usage_errors(&member.actor, query)
+        .await
+        .map_err(fail)?;
+    Ok(page.data)
+}
+
+fn compared(query: &UsageQuery) -> UsageQuery {
+    UsageQuery {
+        compare: Some(true),
+        ..query.clone()
+    }
+}
