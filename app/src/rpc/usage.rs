@@ -116,8 +116,8 @@ pub struct Overview {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Attention {
-    /// Errors that did not happen in the span before.
-    pub new_errors: Vec<ErrorRow>,
+    /// Errors that did not happen in the span before; without calls in that, those of servers.
+    pub errors: Vec<ErrorRow>,
     /// Keys of which at least half the calls fail, of those with at least ten.
     pub failing_keys: Vec<TopRow>,
 }
@@ -125,7 +125,7 @@ pub struct Attention {
 impl Attention {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.new_errors.is_empty() && self.failing_keys.is_empty()
+        self.errors.is_empty() && self.failing_keys.is_empty()
     }
 }
 

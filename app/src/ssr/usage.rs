@@ -52,7 +52,7 @@ pub async fn overview(member: &Member, span: Span) -> Rpc<Overview> {
     let calls = latest(member).await?;
     let start = start(member, !calls.is_empty()).await?;
     Ok(Overview {
-        attention: attention(member, &query).await?,
+        attention: attention(member, &query, before.calls > 0).await?,
         usage,
         before,
         apis,
@@ -87,8 +87,10 @@ async fn start(member: &Member, called: bool) -> Rpc<Start> {
     })
 }
 
-async fn attention(member: &Member, query: &UsageQuery) -> Rpc<Attention> {
-    let errors = errors(member, query, TOP).await?;
+async fn attention(member: &Member, query: &UsageQuery, compared: bool) -> Rpc<Attention> {
+    let mut errors = errors(member, query, TOP, compared).await?;
+    // With nothing to compare with, what the callers cannot help is worth a look.
+    errors.retain(|row| row.is_new || (!compared && row.status >= 500));
     let keys = UsageQuery {
         by: Some(UsageDimension::Key),
         sort: Some(UsageSort::ErrorRate),
@@ -101,7 +103,7 @@ async fn attention(member: &Member, query: &UsageQuery) -> Rpc<Attention> {
         .await
         .map_err(fail)?;
     Ok(Attention {
-        new_errors: errors.into_iter().filter(|row| row.is_new).collect(),
+        errors,
         failing_keys: keys.into_iter().filter(is_failing).collect(),
     })
 }
@@ -149,9 +151,14 @@ pub async fn usage(member: &Member, query: UsageQuery) -> Rpc<UsageView> {
         .usage_report(actor, compared(&sums))
         .await
         .map_err(fail)?;
+    let is_compared = usage
+        .previous
+        .as_ref()
+        .is_some_and(|previous| previous.totals.calls > 0);
     let breakdown = UsageQuery {
         limit: Some(ROWS),
-        ..compared(&sums)
+        compare: Some(is_compared),
+        ..sums.clone()
     };
     let breakdown = platform
         .usage_breakdown(actor, breakdown)
@@ -188,7 +195,7 @@ pub async fn usage(member: &Member, query: UsageQuery) -> Rpc<UsageView> {
         breakdown,
         statuses,
         latency,
-        errors: errors(member, &sums, ERRORS).await?,
+        errors: errors(member, &sums, ERRORS, is_compared).await?,
         route,
         version,
         calls: platform.usage_calls(actor, query).await.map_err(fail)?,
@@ -216,7 +223,13 @@ async fn name(member: &Member, query: &UsageQuery, by: UsageDimension) -> Rpc<Op
     Ok(value.and_then(|value| value.name))
 }
 
-async fn errors(member: &Member, query: &UsageQuery, limit: u32) -> Rpc<Vec<ErrorRow>> {
+/// Errors, new ones first. Without calls before, all would be new, and none is.
+async fn errors(
+    member: &Member,
+    query: &UsageQuery,
+    limit: u32,
+    compared: bool,
+) -> Rpc<Vec<ErrorRow>> {
     let query = UsageQuery {
         limit: Some(limit),
         ..query.clone()
@@ -226,7 +239,11 @@ async fn errors(member: &Member, query: &UsageQuery, limit: u32) -> Rpc<Vec<Erro
         .usage_errors(&member.actor, query)
         .await
         .map_err(fail)?;
-    Ok(page.data)
+    let mut rows = page.data;
+    for row in &mut rows {
+        row.is_new &= compared;
+    }
+    Ok(rows)
 }
 
 fn compared(query: &UsageQuery) -> UsageQuery {

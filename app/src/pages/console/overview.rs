@@ -64,7 +64,7 @@ fn content(data: Overview, span: Span, state: ChartState, inspector: Inspector) 
             <section class="panel" aria-label="Calls and latency">
                 <div class="panel-body">{chart(chart_data, state)}</div>
             </section>
-            <div class="grid gap-4 lg:grid-cols-2 2xl:grid-cols-3">
+            <div class="grid gap-4 lg:grid-cols-2 xl:grid-cols-3">
                 {ranking("Busiest APIs", "/console/apis/", &data.apis, "No API was called in this span.")}
                 {ranking("Busiest keys", "/console/keys/", &data.keys, "No key was used in this span.")}
                 {ranking(
@@ -200,10 +200,10 @@ fn attention(found: &Attention, span: Span) -> AnyView {
     if found.is_empty() {
         return ().into_any();
     }
-    let errors = if found.new_errors.is_empty() {
+    let errors = if found.errors.is_empty() {
         ().into_any()
     } else {
-        let table = errors_table(&found.new_errors, &|row| {
+        let table = errors_table(&found.errors, &|row| {
             let status = row.status.to_string();
             let api = row.api_id.map(|api| api.to_string()).unwrap_or_default();
             let pairs = [
@@ -250,7 +250,7 @@ fn attention(found: &Attention, span: Span) -> AnyView {
             <div class="panel-head">
                 {sized(icondata_lu::LuTriangleAlert.data, "size-4 shrink-0 text-warn")}
                 <h2>"Look at this"</h2>
-                <span class="text-sm text-muted">{format!("What is new in the last {}", span.words())}</span>
+                <span class="text-sm text-muted">{format!("Errors and failing keys of the last {}", span.words())}</span>
             </div>
             {errors}
             <ul>{keys}</ul>
@@ -309,7 +309,7 @@ fn ranking(
                 view! {
                     <tr>
                         <td class="max-w-28 truncate sm:max-w-48">{name}</td>
-                        <td class="hidden w-1/3 sm:table-cell">
+                        <td class="hidden w-1/3 sm:table-cell xl:hidden 2xl:table-cell">
                             <div inner_html=bar></div>
                         </td>
                         <td class="num">{format::count(row.calls)}</td>
@@ -326,7 +326,7 @@ fn ranking(
                     <thead>
                         <tr>
                             <th scope="col">"Name"</th>
-                            <th class="hidden sm:table-cell">
+                            <th class="hidden sm:table-cell xl:hidden 2xl:table-cell">
                                 <span class="sr-only">"Share"</span>
                             </th>
                             <th scope="col" class="num">

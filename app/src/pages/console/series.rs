@@ -45,14 +45,19 @@ fn calls(report: &UsageReport, height: u32) -> Pane {
             series("4xx", "fill-chart-4xx", "bg-chart-4xx", counts(|p| p.s4xx)),
             series("5xx", "fill-chart-5xx", "bg-chart-5xx", counts(|p| p.s5xx)),
         ],
-        compared: report.previous.as_ref().map(|previous| Compared {
-            label: "Time before",
-            values: previous
-                .series
-                .iter()
-                .map(|point| Some(to_f64(point.calls)))
-                .collect(),
-        }),
+        compared: report
+            .previous
+            .as_ref()
+            // A line along the bottom would say nothing.
+            .filter(|previous| previous.totals.calls > 0)
+            .map(|previous| Compared {
+                label: "Time before",
+                values: previous
+                    .series
+                    .iter()
+                    .map(|point| Some(to_f64(point.calls)))
+                    .collect(),
+            }),
     }
 }
 

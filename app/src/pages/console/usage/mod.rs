@@ -184,10 +184,10 @@ fn totals(usage: &UsageReport) -> AnyView {
                 format::plural(now.errors, "call", "calls"),
             )}
             {figure(
-                "Refused by the gateway",
+                "Refused",
                 format::count(now.refused),
                 format::change(to_f64(now.refused), to_f64(before.refused)),
-                format!("{} of all", format::percent(now.refused, now.calls)),
+                format!("{} of all, by the gateway", format::percent(now.refused, now.calls)),
             )}
             {figure("Cache hits", cached, format::change(hits(now), hits(&before)), asked)}
             {figure(

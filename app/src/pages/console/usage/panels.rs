@@ -35,7 +35,7 @@ pub fn breakdown(data: &UsageBreakdown, filter: &Filter) -> AnyView {
     view! {
         <section class="panel" aria-label="Breakdown">
             <div class="panel-head flex-wrap">
-                <nav class="flex flex-wrap gap-1" aria-label="Broken down by" inner_html=tabs></nav>
+                <nav class="-ml-2 mr-auto flex flex-wrap gap-1" aria-label="Broken down by" inner_html=tabs></nav>
                 <div class="flex gap-3 text-sm">
                     <a class="link-quiet" href=csv rel="external" download="">
                         "CSV"
@@ -294,16 +294,17 @@ fn bars(report: &LatencyReport) -> String {
         out,
         r#"<line x1="0" x2="100%" y1="{base}" y2="{base}" class="chart-gridline"/>"#
     );
-    for (name, value) in [
-        ("p50", totals.p50_ms),
-        ("p95", totals.p95_ms),
-        ("p99", totals.p99_ms),
+    // Names beside their lines, so that lines close to each other do not hide them.
+    for (name, side, value) in [
+        ("p50", "middle", totals.p50_ms),
+        ("p95", "end", totals.p95_ms),
+        ("p99", "start", totals.p99_ms),
     ] {
         if let Some(x) = value.and_then(|ms| place(report, ms)) {
             let x = decimal(x, 2);
             let _ = write!(
                 out,
-                r#"<line x1="{x}%" x2="{x}%" y1="14" y2="{base}" class="stroke-chart-axis" stroke-dasharray="3 3"/><text x="{x}%" y="10" text-anchor="middle" class="chart-label">{name}</text>"#
+                r#"<line x1="{x}%" x2="{x}%" y1="14" y2="{base}" class="stroke-chart-axis" stroke-dasharray="3 3"/><text x="{x}%" y="10" text-anchor="{side}" class="chart-label">{name}</text>"#
             );
         }
     }
