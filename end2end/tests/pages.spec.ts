@@ -77,8 +77,9 @@ test("nothing moves when a page hydrates", async ({ console: page, owner }) => {
     await hydrated(page);
     // Two frames: what hydration changed has been drawn.
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-    const shifts = await page.evaluate(() => (window as unknown as { __shifts: unknown[] }).__shifts);
-    expect.soft(shifts, place.path).toEqual([]);
+    const shifts = await page.evaluate(() => (window as unknown as { __shifts: { value: number }[] }).__shifts);
+    // A font that arrives after the first paint moves a word by a pixel (0.0001); hydration would move blocks.
+    expect.soft(shifts.filter((shift) => shift.value > 0.001), place.path).toEqual([]);
   }
 });
 
