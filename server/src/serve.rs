@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiverse_app::ssr::ConsoleState;
-use apiverse_cluster::{Bus, Leases};
+use apiverse_cluster::{Answers, AnswersOptions, Bus, Leases};
 use apiverse_connectors::oauth2::TokenCache;
 use apiverse_contract::ErrorCode;
 use apiverse_gateway::edge::{ClientIp, Edge, EdgeConfig, RunningEdge, ServerTls};
@@ -57,9 +57,21 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
         Some(url) => Some(Leases::redis(url.expose(), None)?),
         None => None,
     };
+    let answers = match &settings.redis.url {
+        Some(url) if settings.gateway.cache_shared => {
+            let options = AnswersOptions {
+                wait: settings.gateway.cache_shared_wait,
+                largest: settings.gateway.cache_shared_entry,
+            };
+            Some(Answers::redis(url.expose(), options)?)
+        }
+        _ => None,
+    };
     let gateway = Gateway::new(
         GatewayConfig {
             leases,
+            answers,
+            outlet: Some(bus.outlet()),
             ..gateway_config(&settings, sample_upstream)
         },
         store.clone(),

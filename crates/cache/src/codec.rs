@@ -25,10 +25,8 @@ const HAS_LANGUAGE: u8 = 64;
 #[error("not a stored answer")]
 pub struct DecodeError;
 
-/// Writes an answer.
-#[must_use]
-pub fn encode(entry: &Entry) -> Vec<u8> {
-    let mut out = Vec::with_capacity(entry.size());
+/// Appends an answer.
+pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let freshness = &entry.freshness;
     let audience = &entry.audience;
     let language = &entry.selecting.language;
@@ -54,23 +52,22 @@ pub fn encode(entry: &Entry) -> Vec<u8> {
     out.extend_from_slice(&audience.cookies.unwrap_or_default());
     out.extend_from_slice(&entry.selecting.digest);
     out.extend_from_slice(&entry.rest);
-    put(&mut out, language.as_deref().unwrap_or_default().as_bytes());
-    put(&mut out, entry.path.as_bytes());
-    put_count(&mut out, entry.selecting.names.len());
+    put(out, language.as_deref().unwrap_or_default().as_bytes());
+    put(out, entry.path.as_bytes());
+    put_count(out, entry.selecting.names.len());
     for name in &entry.selecting.names {
-        put(&mut out, name.as_str().as_bytes());
+        put(out, name.as_str().as_bytes());
     }
-    put_count(&mut out, entry.tags.len());
+    put_count(out, entry.tags.len());
     for tag in &entry.tags {
-        put(&mut out, tag.as_bytes());
+        put(out, tag.as_bytes());
     }
-    put_count(&mut out, entry.headers.len());
+    put_count(out, entry.headers.len());
     for (name, value) in &entry.headers {
-        put(&mut out, name.as_str().as_bytes());
-        put(&mut out, value.as_bytes());
+        put(out, name.as_str().as_bytes());
+        put(out, value.as_bytes());
     }
     out.extend_from_slice(&entry.body);
-    out
 }
 
 /// Reads an answer. It is not prepared for the memory yet.
@@ -213,10 +210,16 @@ mod tests {
         )
     }
 
+    fn encoded(entry: &Entry) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode(entry, &mut out);
+        out
+    }
+
     #[test]
     fn an_answer_comes_back() {
         let stored = entry();
-        let back = decode(&encode(&stored)).unwrap();
+        let back = decode(&encoded(&stored)).unwrap();
         assert_eq!(back.headers, stored.headers);
         assert_eq!(back.body, stored.body);
         assert_eq!(back.head, stored.head);
@@ -229,10 +232,39 @@ mod tests {
         );
     }
 
+    #[test]
+    fn other_nodes_find_the_variant_and_know_its_purges() {
+        use crate::purge::{Purge, What};
+        use crate::selection::variant_of;
+        let mut stored = entry();
+        stored.api = 5;
+        let mut back = decode(&encoded(&stored)).unwrap();
+        back.api = 5;
+        let request = HeaderMap::new();
+        let same = variant_of(&back.varies_by(), &request);
+        assert_eq!(same, Some(stored.variant()));
+        let mut other = HeaderMap::new();
+        other.insert("x", HeaderValue::from_static("1"));
+        assert_ne!(variant_of(&back.varies_by(), &other), same);
+        assert_ne!(variant_of("", &request), same);
+        assert_eq!(variant_of("not a name", &request), None);
+        for what in [
+            What::All,
+            What::Path("/x".to_owned()),
+            What::Address("/x".to_owned()),
+            What::Prefix("/".to_owned()),
+            What::Tag("a".to_owned()),
+        ] {
+            let purge = Purge { api: 5, what };
+            assert!(back.signs().contains(&purge.sign()), "{purge:?}");
+        }
+        assert_eq!(back.signs(), stored.signs());
+    }
+
     proptest! {
         #[test]
         fn foreign_bytes_are_an_error_or_an_answer(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
-            let mut bytes = encode(&entry());
+            let mut bytes = encoded(&entry());
             let at = at.index(bytes.len());
             bytes[at] = byte;
             let _ = decode(&bytes);

@@ -223,6 +223,18 @@ impl Entry {
         crate::selection::values(&self.selecting.names, fields, None)
     }
 
+    /// The fields it varies by, for [`variant_of`](crate::variant_of).
+    #[must_use]
+    pub fn varies_by(&self) -> String {
+        self.selecting.list()
+    }
+
+    /// What [`variant_of`](crate::variant_of) makes of the requests it is for.
+    #[must_use]
+    pub fn variant(&self) -> [u8; 16] {
+        crate::selection::variant(&self.selecting.list(), &self.selecting.digest)
+    }
+
     /// Bytes it takes in memory, about.
     #[must_use]
     pub fn size(&self) -> usize {

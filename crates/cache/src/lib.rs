@@ -38,7 +38,7 @@ pub use parts::{KeyParts, QueryParts};
 pub use purge::{Purge, Purges, What};
 pub use range::{Piece, Ranged};
 pub use rules::Rules;
-pub use selection::Selecting;
+pub use selection::{Selecting, variant_of};
 pub use status::{Forwarded, StatusLine};
 pub use storable::{Answered, Candidate, NotStored};
 pub use targeted::{CAPABILITY, Targeted};

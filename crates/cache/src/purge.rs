@@ -151,24 +151,7 @@ impl Purges {
 
     /// Gives an answer its place among the marks.
     pub(crate) fn place(&self, entry: &mut Entry) {
-        let api = entry.api;
-        let mut slots = vec![
-            slot(Mark::Api(api).hash()),
-            slot(Mark::Path(api, without_query(&entry.path)).hash()),
-            slot(Mark::Address(api, &entry.path).hash()),
-        ];
-        slots.extend(
-            entry
-                .tags
-                .iter()
-                .map(|tag| slot(Mark::Tag(api, tag).hash())),
-        );
-        let path = without_query(&entry.path);
-        slots.push(slot(Mark::Below(api, "").hash()));
-        for end in segment_ends(path) {
-            slots.push(slot(Mark::Below(api, &path[..end]).hash()));
-        }
-        entry.marks = slots.into();
+        entry.marks = entry.signs().into_iter().map(slot).collect();
     }
 
     /// Whether a purge came after the answer was asked for.
@@ -179,6 +162,26 @@ impl Purges {
                 .marks
                 .iter()
                 .any(|slot| self.marks[*slot as usize].load(Ordering::Acquire) > entry.begun)
+    }
+}
+
+impl Entry {
+    /// The signs of all purges that cover it; see [`Purge::sign`]. It is prepared.
+    #[must_use]
+    pub fn signs(&self) -> Vec<u64> {
+        let api = self.api;
+        let path = without_query(&self.path);
+        let mut signs = vec![
+            Mark::Api(api).hash(),
+            Mark::Path(api, path).hash(),
+            Mark::Address(api, &self.path).hash(),
+        ];
+        signs.extend(self.tags.iter().map(|tag| Mark::Tag(api, tag).hash()));
+        signs.push(Mark::Below(api, "").hash());
+        for end in segment_ends(path) {
+            signs.push(Mark::Below(api, &path[..end]).hash());
+        }
+        signs
     }
 }
 

@@ -107,6 +107,12 @@ impl Selecting {
             && values(&self.names, request, Some("accept-language")) == *rest
     }
 
+    /// The fields, as a text for [`variant_of`].
+    pub(crate) fn list(&self) -> String {
+        let names: Vec<&str> = self.names.iter().map(HeaderName::as_str).collect();
+        names.join(",")
+    }
+
     pub(crate) fn rest(&self, request: &dyn RequestFields) -> [u8; 16] {
         values(&self.names, request, Some("accept-language"))
     }
@@ -115,6 +121,22 @@ impl Selecting {
     pub(crate) fn size(&self) -> usize {
         48 * self.names.len() + 64
     }
+}
+
+/// What tells the answers of one key apart, for nodes that share them: by which fields they vary,
+/// as [`Entry::varies_by`](crate::Entry::varies_by) tells, and what `request` has in them. `None`:
+/// it is no such list.
+#[must_use]
+pub fn variant_of(list: &str, request: &dyn RequestFields) -> Option<[u8; 16]> {
+    let mut names = Vec::new();
+    for name in list.split(',').filter(|name| !name.is_empty()) {
+        names.push(HeaderName::from_bytes(name.as_bytes()).ok()?);
+    }
+    Some(variant(list, &values(&names, request, None)))
+}
+
+pub(crate) fn variant(list: &str, values: &[u8; 16]) -> [u8; 16] {
+    digest(&[list.as_bytes(), b"\n", values].concat())
 }
 
 /// A digest of what a request has in `names`, each normalised; `without` is left out.

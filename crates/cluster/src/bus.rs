@@ -1,7 +1,7 @@
 //! The bus: changes to every node that keeps a copy.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -134,12 +134,18 @@ impl Bus {
         // A task of its own: the caller may be a request that is given up half-way.
         let work = tokio::spawn(async move {
             hub.dispatch(change).await;
-            hub.send(change);
+            hub.send(&[change]);
         });
         // An error is the runtime shutting down; handlers' panics do not get here.
         if let Err(error) = work.await {
             tracing::warn!(%error, %change, "a change was not made known");
         }
+    }
+
+    /// A way to tell the other nodes alone.
+    #[must_use]
+    pub fn outlet(&self) -> Outlet {
+        Outlet(Arc::downgrade(&self.inner.hub))
     }
 
     /// The messages for other nodes, for a transport that is not the bus' own (PostgreSQL):
@@ -195,6 +201,36 @@ impl Bus {
             tracing::warn!("not all changes were sent to other nodes");
         }
         self.inner.stop.token().cancel();
+    }
+}
+
+/// Changes of one message, which is under 4 KiB.
+const MOST_TOLD: usize = 64;
+
+/// Tells other nodes of changes that are in force here already. It does not keep the bus alive.
+#[derive(Clone)]
+pub struct Outlet(Weak<Hub>);
+
+impl Outlet {
+    /// Whether there is a way to other nodes.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.upgrade().is_some_and(|hub| hub.has_outbound())
+    }
+
+    /// Puts changes on their way; they are sent until they have arrived.
+    pub fn send(&self, changes: &[Change]) {
+        if let Some(hub) = self.0.upgrade() {
+            for some in changes.chunks(MOST_TOLD) {
+                hub.send(some);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Outlet").field(&self.is_open()).finish()
     }
 }
 
@@ -286,6 +322,16 @@ mod tests {
         assert_eq!(*seen.lock(), [key(1); 2]);
         there.inject("resync").await;
         assert_eq!(seen.lock()[2..], [Change::Resync]);
+
+        let outlet = here.outlet();
+        assert!(outlet.is_open() && !there.outlet().is_open());
+        outlet.send(&[Change::Purge(1), key(3)]);
+        let text = outbound.recv().await.unwrap();
+        here.inject(&text).await;
+        assert_eq!(seen.lock().len(), 3, "they are in force here already");
+        there.inject(&text).await;
+        assert_eq!(seen.lock()[3..], [Change::Purge(1), key(3)]);
+        seen.lock().truncate(3);
 
         here.shutdown().await;
         assert_eq!(outbound.recv().await, None);

@@ -65,7 +65,7 @@ impl Hub {
         Outbound {
             receiver,
             overflowed,
-            resync: self.line(Change::Resync),
+            resync: self.line(&[Change::Resync]),
         }
     }
 
@@ -81,13 +81,13 @@ impl Hub {
         *self.outbound.lock() = None;
     }
 
-    /// Queues `change` for the other nodes, if there is a way to them.
-    pub(crate) fn send(&self, change: Change) {
+    /// Queues changes, as one message, for the other nodes, if there is a way to them.
+    pub(crate) fn send(&self, changes: &[Change]) {
         let outbound = self.outbound.lock();
         let Some(sender) = &*outbound else {
             return;
         };
-        match sender.try_send(self.line(change)) {
+        match sender.try_send(self.line(changes)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
                 metrics::counter!("apiverse_bus_overflows_total").increment(1);
@@ -97,7 +97,7 @@ impl Hub {
             }
             Err(TrySendError::Closed(_)) => {
                 metrics::counter!("apiverse_bus_send_failures_total").increment(1);
-                tracing::warn!(%change, "nobody sends changes to other nodes");
+                tracing::warn!(count = changes.len(), "nobody sends changes to other nodes");
             }
         }
     }
@@ -112,16 +112,24 @@ impl Hub {
             return;
         }
         metrics::counter!("apiverse_bus_received_total").increment(1);
-        let change = text.parse().unwrap_or_else(|_| {
-            // A newer version may say things this one does not know, about anything.
-            tracing::warn!(text = %excerpt(text), "unknown change from another node; resyncing");
-            Change::Resync
-        });
-        self.dispatch(change).await;
+        for text in text.split(' ') {
+            let change = text.parse().unwrap_or_else(|_| {
+                // A newer version may say things this one does not know, about anything.
+                let text = excerpt(text);
+                tracing::warn!(%text, "unknown change from another node; resyncing");
+                Change::Resync
+            });
+            self.dispatch(change).await;
+        }
     }
 
-    fn line(&self, change: Change) -> String {
-        format!("{} {change}", self.name())
+    fn line(&self, changes: &[Change]) -> String {
+        let mut line = self.name();
+        for change in changes {
+            line.push(' ');
+            line.push_str(&change.to_string());
+        }
+        line
     }
 
     fn name(&self) -> String {
@@ -142,7 +150,7 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// The next message, under 100 bytes; `None` when the bus is gone. Nothing is lost when the
+    /// The next message, under 4 KiB; `None` when the bus is gone. Nothing is lost when the
     /// future is dropped.
     pub async fn recv(&mut self) -> Option<String> {
         if self.overflowed.swap(false, Ordering::SeqCst) {
@@ -180,12 +188,12 @@ mod tests {
         let (here, there) = (Hub::new(1), Hub::new(2));
         let (seen_here, seen_there) = (recorder(&here), recorder(&there));
         let mut outbound = here.open_outbound();
-        here.send(api(7));
+        here.send(&[api(7), Change::Purge(8)]);
         let text = outbound.recv().await.unwrap();
         here.receive(&text).await;
         there.receive(&text).await;
         assert_eq!(*seen_here.lock(), []);
-        assert_eq!(*seen_there.lock(), [api(7)]);
+        assert_eq!(*seen_there.lock(), [api(7), Change::Purge(8)]);
     }
 
     #[tokio::test]
@@ -212,16 +220,16 @@ mod tests {
         let hub = Hub::new(1);
         let mut outbound = hub.open_outbound();
         for number in 0..OUTBOUND_CAPACITY {
-            hub.send(api(number));
+            hub.send(&[api(number)]);
         }
         assert_eq!(
             outbound.recv().await.unwrap(),
             format!("0000000000000001 {}", api(0))
         );
-        hub.send(api(0));
-        hub.send(api(1));
+        hub.send(&[api(0)]);
+        hub.send(&[api(1)]);
         assert_eq!(outbound.recv().await.unwrap(), "0000000000000001 resync");
-        hub.send(api(2));
+        hub.send(&[api(2)]);
         assert_eq!(
             outbound.recv().await.unwrap(),
             format!("0000000000000001 {}", api(2))

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiverse_cluster::Leases;
+use apiverse_cluster::{Answers, Leases, Outlet};
 use apiverse_connectors::{EgressPolicy, tls};
 use apiverse_journal::Options as JournalOptions;
 use ipnet::IpNet;
@@ -58,6 +58,10 @@ pub struct GatewayConfig {
     pub tracked_callers: usize,
     /// Memory for stored answers in bytes.
     pub cache_bytes: u64,
+    /// Stored answers that nodes share; `None`: each has its own.
+    pub answers: Option<Answers>,
+    /// How other nodes are told of answers that are worthless; `None`: this node is alone.
+    pub outlet: Option<Outlet>,
     /// What becomes of usage events.
     pub usage: UsageConfig,
     /// Calls under way at once on one thread; more are refused with 503, those with test keys from
@@ -139,6 +143,8 @@ impl Default for GatewayConfig {
             legacy_limit_headers: false,
             tracked_callers: 100_000,
             cache_bytes: 256 << 20,
+            answers: None,
+            outlet: None,
             usage: UsageConfig::default(),
             max_calls_of_thread: 8192,
             explanations_kept: Duration::from_secs(72 * 3600),

@@ -122,7 +122,11 @@ impl Gateway {
                 config.legacy_limit_headers,
                 config.tracked_callers,
             ),
-            caches: cache::Caches::new(config.cache_bytes),
+            caches: cache::Caches::new(
+                config.cache_bytes,
+                config.answers.clone(),
+                config.outlet.clone(),
+            ),
             targets: targets::Registry::default(),
             store,
             usage,
@@ -136,6 +140,8 @@ impl Gateway {
         });
         let watched = Arc::clone(&gateway);
         tokio::spawn(async move { watched.loader.watch().await });
+        let spreading = Arc::clone(&gateway);
+        tokio::spawn(async move { spreading.caches.spread.run().await });
         let swept = Arc::clone(&gateway);
         tokio::spawn(async move { swept.sweep_limits().await });
         Ok(gateway)

@@ -321,6 +321,24 @@ pub static SETTINGS: &[Known] = &[
         "Memory of the response cache, 1 MiB to 1 TiB",
     ),
     public(
+        "APIVERSE_CACHE_SHARED",
+        "gateway.cache_shared",
+        Preset::Value("true"),
+        "Whether nodes share stored answers through Redis, where there is one",
+    ),
+    public(
+        "APIVERSE_CACHE_SHARED_WAIT",
+        "gateway.cache_shared_wait",
+        Preset::Value("20ms"),
+        "Longest that a call waits for an answer of Redis",
+    ),
+    public(
+        "APIVERSE_CACHE_SHARED_ENTRY",
+        "gateway.cache_shared_entry",
+        Preset::Value("1MiB"),
+        "Largest answer that is shared, 1 KiB to 16 MiB",
+    ),
+    public(
         "RATE_LIMIT_LEGACY_HEADERS",
         "gateway.rate_limit_legacy_headers",
         Preset::Value("false"),

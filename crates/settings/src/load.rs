@@ -362,6 +362,11 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
         100_000,
         parse::number(1000..=100_000_000),
     );
+    let entry = reader.required(
+        "APIVERSE_CACHE_SHARED_ENTRY",
+        1 << 20,
+        parse::bytes((1 << 10)..=(16 << 20)),
+    );
     GatewaySettings {
         connect_timeout: reader.required("APIVERSE_CONNECT_TIMEOUT", minute, parse::duration),
         first_byte_timeout: reader.required("APIVERSE_FIRST_BYTE_TIMEOUT", minute, parse::duration),
@@ -386,6 +391,13 @@ fn gateway(reader: &mut Reader<'_>) -> GatewaySettings {
             256 << 20,
             parse::bytes((1 << 20)..=(1 << 40)),
         ),
+        cache_shared: reader.required("APIVERSE_CACHE_SHARED", true, parse::boolean),
+        cache_shared_wait: reader.required(
+            "APIVERSE_CACHE_SHARED_WAIT",
+            Duration::from_millis(20),
+            parse::duration,
+        ),
+        cache_shared_entry: entry as usize,
         rate_limit_legacy_headers: reader.required(
             "RATE_LIMIT_LEGACY_HEADERS",
             false,

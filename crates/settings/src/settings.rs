@@ -230,6 +230,12 @@ pub struct GatewaySettings {
     pub keys_in_memory: usize,
     /// Memory of the response cache, bytes.
     pub cache_bytes: u64,
+    /// Nodes share stored answers, where there is a Redis.
+    pub cache_shared: bool,
+    /// Longest that a call waits for one.
+    pub cache_shared_wait: Duration,
+    /// Largest one, bytes.
+    pub cache_shared_entry: usize,
     /// Answers carry `X-RateLimit-*` beside the standard fields.
     pub rate_limit_legacy_headers: bool,
 }

@@ -51,6 +51,33 @@ impl Redis {
         .await;
     }
 
+    /// What `redis-cli` says to these arguments.
+    ///
+    /// # Panics
+    /// When it is not installed.
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> String {
+        let said = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string()])
+            .args(args)
+            .output()
+            .expect("redis-cli runs");
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    }
+
+    /// Sends a signal: `STOP`, `CONT`.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("it runs");
+        let sent = Command::new("kill")
+            .args([format!("-{name}"), child.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+    }
+
     /// # Panics
     /// When it cannot be killed.
     pub fn kill(&mut self) {

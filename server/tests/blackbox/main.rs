@@ -4,6 +4,7 @@ mod accounts;
 mod apis;
 mod availability;
 mod bodies;
+mod cache_nodes;
 mod cache_suite;
 mod cli;
 mod durability;

@@ -1,5 +1,6 @@
 //! The bus over a real Redis: `TEST_REDIS_URL`, or a `redis-server` started here.
 
+mod answers;
 mod leases;
 mod server;
 

@@ -10,12 +10,25 @@ use crate::phases::{Located, original_host};
 use crate::snapshot::{ApiRecord, Plan};
 use crate::targets::Caller;
 
-/// Unlike for any other version of the API.
+/// Unlike for any other version of the API, and for the same at another address.
 fn version_mark(record: &CallRecord) -> [u8; 16] {
     let Some(version) = &record.version else {
         return [0; 16];
     };
-    let hash = blake3::hash(version.name.as_bytes());
+    let mut hash = blake3::Hasher::new();
+    hash.update(version.name.as_bytes());
+    if let Some(target) = &version.target {
+        // Between texts, as neither has it.
+        for part in [
+            target.scheme.as_str(),
+            target.authority.as_str(),
+            &target.base_path,
+        ] {
+            hash.update(&[0]);
+            hash.update(part.as_bytes());
+        }
+    }
+    let hash = hash.finalize();
     hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 

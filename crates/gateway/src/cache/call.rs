@@ -10,6 +10,7 @@ use apiverse_cache::{
     Asked, Audience, CAPABILITY, Entry, Flight, Forwarded, Found, KeyWriter, Landing,
     RequestDirectives, StatusLine, Targeted, Ticket, Use, Visitor, is_unsafe,
 };
+use apiverse_cluster::Count;
 use http::header::{CONTENT_LENGTH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, request};
 
@@ -75,6 +76,8 @@ pub(crate) struct Caching {
     /// What follows the audience's key in the address that others find the exchange at.
     pub(super) selection: Option<[u8; 16]>,
     pub(super) begun: u64,
+    /// The same in Redis; `None`: it was not asked, and what is fetched is not shared.
+    pub(super) count: Option<Count>,
     pub(super) asked_ms: i64,
     pub(super) line: StatusLine,
 }
@@ -139,6 +142,7 @@ async fn opened(
         ticket: None,
         selection: None,
         begun: caches.memory.purges().count(),
+        count: None,
         asked_ms: now_ms(),
         line: StatusLine::forwarded(Forwarded::Method),
         policy,
@@ -170,6 +174,7 @@ impl Caching {
     ) -> Opened {
         let worker = Rc::clone(&record.worker);
         let caches = &worker.gateway.caches;
+        let mut sample = None;
         for round in 0.. {
             let now = now_ms();
             let found = self.find(caches, now);
@@ -194,6 +199,9 @@ impl Caching {
                 }
             }
             if self.directives.only_if_cached {
+                if let Some(answer) = self.shared(caches, found.sample.as_deref()).await {
+                    return answer;
+                }
                 let line = StatusLine {
                     detail: Some("only-if-cached"),
                     ..StatusLine::forwarded(Forwarded::Request)
@@ -209,6 +217,7 @@ impl Caching {
             self.begun = caches.memory.purges().count();
             self.asked_ms = now;
             self.entry = found.entry;
+            sample = found.sample;
             // Who wants a part of what is not there, or brings conditions of its own, would get an
             // answer that is not the others'.
             let is_like_others = self.is_get
@@ -217,7 +226,7 @@ impl Caching {
             if !is_like_others || !self.policy.collapse || round >= ROUNDS {
                 break;
             }
-            let Some(address) = self.flight_key(caches, found.sample.as_deref(), round, now) else {
+            let Some(address) = self.flight_key(caches, sample.as_deref(), round, now) else {
                 break;
             };
             match caches.flights.board(&address) {
@@ -248,8 +257,51 @@ impl Caching {
                 return self.answer_from(&entry, caches, now);
             }
         }
+        if let Some(answer) = self.shared(caches, sample.as_deref()).await {
+            return answer;
+        }
+        self.asked_ms = now_ms();
         self.prepare(parts);
         Opened::Forward(self)
+    }
+
+    /// The answer from what another node has stored.
+    async fn shared(&mut self, caches: &Caches, sample: Option<&Entry>) -> Option<Opened> {
+        let entry = self.consult(caches, sample).await?;
+        let now = now_ms();
+        let is_fresh = match entry.assess(&self.directives, now) {
+            Use::Fresh => true,
+            Use::Stale => false,
+            Use::WhileRevalidate | Use::Validate => {
+                self.entry = Some(entry);
+                return None;
+            }
+        };
+        if let (Some(ticket), true) = (&self.ticket, is_fresh) {
+            ticket.land(Landing::Stored(Arc::clone(&entry)));
+        }
+        caches.meters.shared.increment(1);
+        caches.meters.served.increment(entry.body.len() as u64);
+        let line = StatusLine {
+            detail: Some("shared"),
+            ..StatusLine::hit(entry.freshness.left_ms(now).div_euclid(1000))
+        };
+        let shown = self.shown(line);
+        let response = reply::reply(&entry, &self.fields, self.is_get, shown, now);
+        Some(Opened::Answer(response, line))
+    }
+
+    /// Whether another node has fetched anew what is stale here; those who wait get it then.
+    pub(super) async fn is_fresh_elsewhere(&mut self, caches: &Caches) -> bool {
+        let entry = self.entry.clone();
+        let Some(newer) = self.consult(caches, entry.as_deref()).await else {
+            return false;
+        };
+        let is_fresh = newer.assess(&self.directives, now_ms()) == Use::Fresh;
+        if let (Some(ticket), true) = (&self.ticket, is_fresh) {
+            ticket.land(Landing::Stored(newer));
+        }
+        is_fresh
     }
 
     fn find(&mut self, caches: &Caches, now_ms: i64) -> Found {

@@ -6,6 +6,7 @@ use super::Caches;
 
 pub(crate) struct CacheMeters {
     pub(crate) hit: Counter,
+    pub(crate) shared: Counter,
     pub(crate) stale: Counter,
     pub(crate) revalidated: Counter,
     pub(crate) collapsed: Counter,
@@ -25,7 +26,7 @@ impl CacheMeters {
         const CALLS: &str = "apiverse_gateway_cache_requests_total";
         metrics::describe_counter!(
             CALLS,
-            "Calls with a cache policy: answered from the cache (hit, stale, revalidated, \
+            "Calls with a cache policy: answered from the cache (hit, shared, stale, revalidated, \
              collapsed), by the upstream (miss), or passed by it (bypass)"
         );
         metrics::describe_counter!(
@@ -57,6 +58,7 @@ impl CacheMeters {
         let result = |result: &'static str| counter!(CALLS, "result" => result);
         Self {
             hit: result("hit"),
+            shared: result("shared"),
             stale: result("stale"),
             revalidated: result("revalidated"),
             collapsed: result("collapsed"),

@@ -17,10 +17,13 @@ mod purge;
 mod refresh;
 mod reply;
 mod settle;
+mod shared;
+mod spread;
 
 use std::sync::Arc;
 
-use apiverse_cache::{Flights, Memory};
+use apiverse_cache::{Entry, Flights, KeyWriter, Memory, Purge, What};
+use apiverse_cluster::{Answers, Outlet};
 
 pub(crate) use call::{Caching, Opened, open};
 pub(crate) use compiled::CompiledCache;
@@ -31,6 +34,7 @@ pub(crate) use settle::{Coming, Outcome};
 
 use crate::call::unix_micros;
 use hints::Hints;
+use spread::Spread;
 
 /// What all threads share.
 pub(crate) struct Caches {
@@ -38,17 +42,35 @@ pub(crate) struct Caches {
     pub(crate) flights: Arc<Flights>,
     pub(crate) hints: Hints,
     pub(crate) meters: CacheMeters,
+    pub(crate) spread: Spread,
 }
 
 impl Caches {
-    /// Room for `capacity` bytes.
-    pub(crate) fn new(capacity: u64) -> Self {
+    /// Room for `capacity` bytes here; `answers` and `outlet` lead to other nodes.
+    pub(crate) fn new(capacity: u64, answers: Option<Answers>, outlet: Option<Outlet>) -> Self {
         Self {
             memory: Memory::new(capacity),
             flights: Arc::default(),
             hints: Hints::default(),
             meters: CacheMeters::new(),
+            spread: Spread::new(answers, outlet),
         }
+    }
+
+    /// Voids what a purge covers, here at once and elsewhere soon.
+    fn void(&self, purge: &Purge) {
+        self.spread.tell(purge);
+        self.memory.mark(purge);
+    }
+
+    /// Forgets an answer that there is a newer one for, which is not stored.
+    fn forget(&self, keys: &mut KeyWriter, entry: &Entry) {
+        if self.spread.answers().is_some() {
+            let what = What::Address((*entry.path).to_owned());
+            let api = entry.api;
+            self.spread.tell(&Purge { api, what });
+        }
+        self.memory.forget(keys, entry);
     }
 }
 

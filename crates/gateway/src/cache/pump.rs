@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use apiverse_cache::{Entry, KeyWriter, Pump, Stored, Ticket};
+use apiverse_cluster::Count;
 use bytes::Bytes;
 use http_body::Body;
 
@@ -21,6 +22,8 @@ pub(super) struct PumpTask {
     /// The answer, but for its body.
     pub(super) draft: Entry,
     pub(super) keys: KeyWriter,
+    /// For sharing it; see [`super::Caches::share`].
+    pub(super) count: Option<Count>,
     /// Kept until the end, so that those who come meanwhile follow.
     pub(super) ticket: Option<Ticket>,
 }
@@ -77,8 +80,9 @@ impl PumpTask {
         };
         let caches = &self.worker.gateway.caches;
         let entry = self.draft.clone().with_body(body);
-        if let Stored::Yes(_) = caches.memory.store(&mut self.keys, entry, now_ms()) {
+        if let Stored::Yes(entry) = caches.memory.store(&mut self.keys, entry, now_ms()) {
             caches.meters.stored.increment(1);
+            caches.share(&mut self.keys, &entry, self.count.take());
         }
     }
 }

@@ -41,13 +41,14 @@ impl PurgeWhat {
 }
 
 impl Gateway {
-    /// Forgets stored answers on this node; how many there were.
+    /// Forgets stored answers; how many there were on this node. Redis forgets them at the same
+    /// time or as soon as it can be had, and then the other nodes are told.
     ///
     /// From when this is called none of them is given any more. To give the memory back it looks
     /// through all that is stored, on a thread of its own.
     pub async fn purge(self: &Arc<Self>, api: ApiId, what: PurgeWhat) -> u64 {
         let purge = what.purge(api);
-        self.caches.memory.mark(&purge);
+        self.caches.void(&purge);
         self.caches.meters.purged.increment(1);
         let gateway = Arc::clone(self);
         let gone = tokio::task::spawn_blocking(move || gateway.caches.memory.purge(&purge));

@@ -18,7 +18,7 @@ pub(super) fn spawn(
     api: Arc<ApiRecord>,
     parts: request::Parts,
     located: &Located<'_>,
-    caching: Box<Caching>,
+    mut caching: Box<Caching>,
 ) {
     let worker = Rc::clone(&record.worker);
     let activity = worker.activities.begin();
@@ -45,6 +45,11 @@ pub(super) fn spawn(
             query: query.as_deref(),
             below,
         };
+        if caching.is_fresh_elsewhere(&worker.gateway.caches).await {
+            own.discard();
+            drop(activity);
+            return;
+        }
         let body = RequestSource::Whole(None);
         let answered = ask_upstream(&mut own, &api, false, parts, body, &located).await;
         let held = own.held.take();

@@ -176,6 +176,7 @@ impl Caching {
             pump,
             draft,
             keys: std::mem::take(&mut self.keys),
+            count: self.count.take(),
             ticket,
         });
         reply::add_line(&mut parts.headers, self.shown(self.line));
@@ -219,7 +220,7 @@ impl Caching {
         }
         // There is a newer answer, so the older one must not be given any more.
         if let (Some(entry), true) = (&self.entry, (200..500).contains(&status) && status != 206) {
-            caches.memory.forget(&mut self.keys, entry);
+            caches.forget(&mut self.keys, entry);
         }
     }
 
@@ -248,17 +249,20 @@ impl Caching {
                     .memory
                     .prepare(newer, self.api.id.0.as_u128(), self.begun);
                 if newer.audience != entry.audience {
-                    caches.memory.forget(&mut self.keys, entry);
+                    caches.forget(&mut self.keys, entry);
                 }
                 self.line.stored = true;
                 let current = Arc::new(newer.clone());
                 match caches.memory.store(&mut self.keys, newer, now) {
-                    Stored::Yes(stored) => stored,
+                    Stored::Yes(stored) => {
+                        caches.share(&mut self.keys, &stored, self.count.take());
+                        stored
+                    }
                     Stored::Purged => current,
                 }
             }
             Err(_) => {
-                caches.memory.forget(&mut self.keys, entry);
+                caches.forget(&mut self.keys, entry);
                 let mut once = Entry::clone(entry);
                 once.headers = entry.merged_headers(&headers);
                 once.freshness.came_ms = now;
@@ -296,7 +300,7 @@ impl Caching {
             return;
         }
         if !entry.is_same_as(status, &parts.headers) {
-            caches.memory.forget(&mut self.keys, &entry);
+            caches.forget(&mut self.keys, &entry);
             return;
         }
         let answered = Answered {
@@ -313,12 +317,12 @@ impl Caching {
                     .memory
                     .prepare(newer, self.api.id.0.as_u128(), self.begun);
                 if newer.audience != entry.audience {
-                    caches.memory.forget(&mut self.keys, &entry);
+                    caches.forget(&mut self.keys, &entry);
                 }
                 // Whether a purge came between makes no difference here.
                 let _ = caches.memory.store(&mut self.keys, newer, now_ms());
             }
-            Err(_) => caches.memory.forget(&mut self.keys, &entry),
+            Err(_) => caches.forget(&mut self.keys, &entry),
         }
     }
 
@@ -347,7 +351,7 @@ impl Caching {
                 Some('?') | None => format!("/{below}"),
                 Some(_) => continue,
             };
-            caches.memory.mark(&Purge {
+            caches.void(&Purge {
                 api: self.api.id.0.as_u128(),
                 what: What::Address(below),
             });

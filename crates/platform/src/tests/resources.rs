@@ -8,6 +8,7 @@ use apiverse_contract::apis::{AuthType, PatchApi};
 use apiverse_contract::auth::Role;
 use apiverse_contract::keys::{CreateApiKey, PatchApiKey, RotateApiKey};
 use apiverse_contract::limits::{CreateRoute, LimitPolicy, PatchRoute};
+use apiverse_contract::policies::CachePurge;
 use apiverse_contract::usage::UsageQuery;
 use apiverse_contract::{ErrorCode, ListQuery};
 use chrono::Duration;
@@ -226,6 +227,47 @@ async fn roles_are_asked_before_anything_is_looked_up() {
         .audit_list(&viewer, ListQuery::default())
         .await;
     assert_eq!(audit.expect_err("may not").code(), ErrorCode::Forbidden);
+}
+
+#[tokio::test]
+async fn who_may_change_an_api_may_purge_it() {
+    let bench = bench().await;
+    let owner = bench.actor("ada").await;
+    let created = bench.platform.api_create(&owner, api("a")).await;
+    let id = created.expect("creates").id;
+    let seen = Arc::<Mutex<Vec<Change>>>::default();
+    let heard = Arc::clone(&seen);
+    bench.platform.inner.bus.on_change(move |change| {
+        heard.lock().push(change);
+        Box::pin(async {})
+    });
+    let all = CachePurge {
+        all: true,
+        ..CachePurge::default()
+    };
+    let purge = async |actor: &Actor| {
+        let may = bench.platform.may_purge(actor, id, &all).await;
+        let done = bench.platform.cache_purge(actor, id, &all, 7).await;
+        assert_eq!(may.is_ok(), done.is_ok());
+        done.map_err(|error| error.code())
+    };
+    for role in Role::ALL {
+        let may = matches!(role, Role::Owner | Role::Admin | Role::Developer);
+        let actor = Actor {
+            role,
+            ..owner.clone()
+        };
+        let expected = if may {
+            Ok(())
+        } else {
+            Err(ErrorCode::Forbidden)
+        };
+        assert_eq!(purge(&actor).await, expected, "{role:?}");
+    }
+    assert_eq!(seen.lock().len(), 3);
+    let eve = bench.actor("eve").await;
+    assert_eq!(purge(&eve).await, Err(ErrorCode::ApiNotFound));
+    assert_eq!(seen.lock().len(), 3, "nobody is told");
 }
 
 #[tokio::test]
