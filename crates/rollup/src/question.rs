@@ -50,6 +50,12 @@ pub struct Filter {
     pub cache: Option<CacheState>,
     /// Only answers of 400 and above.
     pub errors_only: bool,
+    /// Only these classes; empty: all.
+    pub status_classes: Vec<i32>,
+    /// Only calls that the upstream saw, or that the cache answered.
+    pub served_only: bool,
+    /// Only calls that the cache did not answer.
+    pub uncached_only: bool,
 }
 
 /// What is asked.
@@ -61,6 +67,8 @@ pub struct Question {
     pub steps: Vec<i64>,
     /// Whether latencies are asked for.
     pub latency: bool,
+    /// Only these groups; empty: all. A series of each of very many takes much memory.
+    pub only: Vec<Vec<Value>>,
 }
 
 impl Question {
@@ -112,6 +120,10 @@ impl Filter {
                 .is_none_or(|code| entry.error == Some(code))
             && has(&self.cache, &entry.cache)
             && (!self.errors_only || entry.status >= 400)
+            && (self.status_classes.is_empty()
+                || self.status_classes.contains(&class(entry.status)))
+            && !(self.served_only && entry.refused)
+            && !(self.uncached_only && entry.cache.is_some_and(CacheState::is_hit))
             && self.admits_route(entry.route)
     }
 

@@ -100,14 +100,30 @@ pub struct Scan {
 impl Scan {
     #[must_use]
     pub fn new(question: Question) -> Self {
-        Self {
+        let mut scan = Self {
             question,
             templates: Templates::default(),
             shown: HashMap::default(),
             groups: Vec::new(),
             places: HashMap::default(),
             scratch: Vec::new(),
+        };
+        for values in scan.question.only.clone() {
+            scan.group(values);
         }
+        scan
+    }
+
+    /// The place of a group, which is new.
+    fn group(&mut self, values: Vec<Value>) -> usize {
+        let at = self.groups.len();
+        self.groups.push(Group {
+            values: values.clone(),
+            total: Sum::default(),
+            series: vec![Sum::default(); self.question.steps.len()],
+        });
+        self.places.insert(values, at);
+        at
     }
 
     #[must_use]
@@ -192,16 +208,8 @@ impl Scan {
         }
         let at = match self.places.get(self.scratch.as_slice()) {
             Some(at) => *at,
-            None => {
-                let at = self.groups.len();
-                self.groups.push(Group {
-                    values: self.scratch.clone(),
-                    total: Sum::default(),
-                    series: vec![Sum::default(); self.question.steps.len()],
-                });
-                self.places.insert(self.scratch.clone(), at);
-                at
-            }
+            None if self.question.only.is_empty() => self.group(self.scratch.clone()),
+            None => return Ok(()),
         };
         let group = &mut self.groups[at];
         // With a series the total is its sum.
@@ -387,6 +395,26 @@ mod tests {
         );
         let route = Some(Route::Learned("/b/{id}".into()));
         assert_eq!(filter(Filter { route, ..none() }), 3);
+    }
+
+    #[test]
+    fn only_the_groups_that_are_asked_for_are_told() {
+        let (wanted, absent) = (vec![Value::Number(404)], vec![Value::Number(503)]);
+        let mut scan = Scan::new(Question {
+            by: vec![Dimension::Status],
+            steps: vec![0, 10],
+            only: vec![wanted.clone(), absent.clone()],
+            ..Question::default()
+        });
+        let block = cells(&[("/a", 200, 1), ("/a", 404, 1), ("/a", 500, 1)]);
+        scan.block(10, &block).expect("is a block");
+        let answer = scan.finish();
+        let told: Vec<_> = answer
+            .groups
+            .iter()
+            .map(|group| (&group.values, group.total.calls, group.series[1].calls))
+            .collect();
+        assert_eq!(told, [(&wanted, 1, 1), (&absent, 0, 0)]);
     }
 
     #[test]

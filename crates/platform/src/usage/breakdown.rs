@@ -59,8 +59,8 @@ impl Platform {
         let question = Question {
             filter: filter::of_sums(&query)?,
             by: by.iter().map(|by| filter::dimension(*by)).collect(),
-            steps: Vec::new(),
             latency: true,
+            ..Question::default()
         };
         let answer = self.ask(organization_id, question.clone(), span).await?;
         let all = totals(&answer.total());
@@ -75,11 +75,13 @@ impl Platform {
             None
         };
         let mut series = HashMap::new();
-        if !starts.is_empty() {
+        // Nothing is not everything.
+        if !starts.is_empty() && !largest.is_empty() {
             // Percentiles of every row's every step are more than anybody looks at.
             let question = Question {
                 steps: starts.clone(),
                 latency: false,
+                only: largest.iter().map(|group| group.values.clone()).collect(),
                 ..question
             };
             series = by_values(self.ask(organization_id, question, span).await?);
@@ -130,8 +132,8 @@ impl Platform {
         let question = Question {
             filter: filter::of_sums(&query)?,
             by: vec![filter::dimension(by)],
-            steps: Vec::new(),
             latency: true,
+            ..Question::default()
         };
         let answer = self
             .ask(organization_id, question, self.span(&query)?)
@@ -190,14 +192,14 @@ fn rank(sum: &Sum, sort: UsageSort) -> f64 {
 }
 
 /// What values are called; each is looked up once.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     platform: &'a Platform,
     organization_id: OrganizationId,
     known: HashMap<(UsageDimension, Uuid), Option<String>>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(platform: &'a Platform, organization_id: OrganizationId) -> Self {
+    pub(crate) fn new(platform: &'a Platform, organization_id: OrganizationId) -> Self {
         Self {
             platform,
             organization_id,
@@ -205,7 +207,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub(super) async fn value(
+    pub(crate) async fn value(
         &mut self,
         dimension: UsageDimension,
         value: &Value,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use apiverse_contract::page::check_limit;
 use apiverse_contract::usage::{ErrorRow, Granularity, UsageDimension, UsageQuery};
 use apiverse_contract::{ApiId, Page};
-use apiverse_rollup::{Dimension, Filter, Group, Question, Route, Value};
+use apiverse_rollup::{Dimension, Filter, Group, Question, Route, Sum, Value};
 use chrono_tz::Tz;
 
 use super::breakdown::Names;
@@ -52,21 +52,17 @@ impl Platform {
                 ..filter::of_sums(&query)?
             },
             by: BY.to_vec(),
-            steps: starts.clone(),
-            latency: false,
-        };
-        let before = Question {
-            steps: Vec::new(),
-            ..question.clone()
+            ..Question::default()
         };
         let before_span = span.earlier(span.length_us());
-        let before = self.ask(organization_id, before, before_span).await?;
+        let before = self.ask(organization_id, question.clone(), before_span);
+        let before = before.await?;
         let before: HashMap<Vec<Value>, u64> = before
             .groups
             .into_iter()
             .map(|group| (group.values, group.total.calls))
             .collect();
-        let answer = self.ask(organization_id, question, span).await?;
+        let answer = self.ask(organization_id, question.clone(), span).await?;
         let mut found: Vec<(u64, Group)> = answer
             .groups
             .into_iter()
@@ -79,6 +75,26 @@ impl Platform {
                 .then_with(|| a.values.cmp(&b.values))
         });
         found.truncate(limit as usize);
+        if found.is_empty() {
+            return Ok(Page {
+                data: Vec::new(),
+                next_cursor: None,
+            });
+        }
+        // When they were seen is asked for those that are told only: there may be very many.
+        let question = Question {
+            steps: starts.clone(),
+            only: found
+                .iter()
+                .map(|(_, group)| group.values.clone())
+                .collect(),
+            ..question
+        };
+        let series = self.ask(organization_id, question, span).await?.groups;
+        let mut series: HashMap<Vec<Value>, Vec<Sum>> = series
+            .into_iter()
+            .map(|group| (group.values, group.series))
+            .collect();
         let mut names = Names::new(self, organization_id);
         let mut data = Vec::with_capacity(found.len());
         for (calls_before, group) in found {
@@ -98,9 +114,10 @@ impl Platform {
                     names.name(UsageDimension::Route, *id).await?,
                 ),
             };
-            let has_any = |step: &apiverse_rollup::Sum| step.calls > 0;
-            let first = group.series.iter().position(has_any).unwrap_or(0);
-            let last = group.series.iter().rposition(has_any).unwrap_or(0);
+            let has_any = |step: &Sum| step.calls > 0;
+            let series = series.remove(&group.values).unwrap_or_default();
+            let first = series.iter().position(has_any).unwrap_or(0);
+            let last = series.iter().rposition(has_any).unwrap_or(0);
             let step = |n: usize| at(starts.get(n).copied().unwrap_or(span.from_us));
             data.push(ErrorRow {
                 api_id: api.map(ApiId),

@@ -22,7 +22,7 @@ pub(super) fn of_sums(query: &UsageQuery) -> Result<Filter, Invalid> {
         status: query.status_code.map(i32::from),
         error: query.error_code.clone(),
         cache: query.cache,
-        errors_only: false,
+        ..Filter::default()
     })
 }
 

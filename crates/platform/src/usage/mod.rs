@@ -7,6 +7,8 @@ mod filter;
 mod report;
 mod steps;
 
+pub(crate) use breakdown::Names;
+
 use apiverse_contract::OrganizationId;
 use apiverse_contract::usage::UsageQuery;
 use apiverse_rollup::{Answer, Kept, Question, Scan, Step, plan};
@@ -25,9 +27,9 @@ const NOW_US: i64 = 2_000_000;
 
 /// A stretch of time, microseconds since 1970: `from` inclusive, `to` exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Span {
-    from_us: i64,
-    to_us: i64,
+pub(crate) struct Span {
+    pub(crate) from_us: i64,
+    pub(crate) to_us: i64,
 }
 
 impl Span {
@@ -42,7 +44,7 @@ impl Span {
         self.to_us.saturating_sub(self.from_us)
     }
 
-    fn earlier(self, us: i64) -> Self {
+    pub(crate) fn earlier(self, us: i64) -> Self {
         Self {
             from_us: self.from_us.saturating_sub(us),
             to_us: self.to_us.saturating_sub(us),
@@ -52,7 +54,7 @@ impl Span {
 
 impl Platform {
     /// What the sums say about a stretch of time.
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         organization_id: OrganizationId,
         question: Question,
