@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use apiverse_contract::usage::{LiveQuery, StatusClass};
+use apiverse_platform::DemoOptions;
 use apiverse_settings::secrets::generate_secret;
 use apiverse_settings::{FirstStart, Flags, Inputs, Secret, Settings};
 use clap::{Args, Parser, Subcommand};
 
 use crate::reload::ReadSettings;
-use crate::{admin, compose, configuration, doctor, serve, telemetry};
+use crate::{admin, compose, configuration, demo, doctor, serve, tail, telemetry};
 
 /// APIverse: a self-hosted API platform in one binary.
 #[derive(Parser)]
@@ -40,6 +42,22 @@ enum Command {
     User {
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Watch calls as they come
+    Tail(TailArgs),
+    /// Make weeks of traffic to look at, in APIs and keys of its own
+    Demo {
+        /// Take it away again
+        #[arg(long)]
+        remove: bool,
+        /// Days until now
+        #[arg(long, default_value_t = 28, value_parser = clap::value_parser!(u32).range(1..=400))]
+        days: u32,
+        /// Calls, about
+        #[arg(long, default_value_t = 800_000)]
+        calls: u64,
+        #[command(flatten)]
+        scope: ConfigScope,
     },
     /// Check what `serve` needs, or ask a running node how it is
     Doctor(DoctorArgs),
@@ -161,6 +179,50 @@ impl Place {
 }
 
 #[derive(Args)]
+struct TailArgs {
+    /// Only answers of a class (2xx, 3xx, 4xx, 5xx), or with one status
+    #[arg(long)]
+    status: Option<String>,
+    #[arg(long)]
+    method: Option<String>,
+    /// Only paths that contain this
+    #[arg(long)]
+    path: Option<String>,
+    /// Only calls that took so many milliseconds at least
+    #[arg(long, value_name = "MS")]
+    slower_than: Option<u32>,
+    /// A JSON object a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    scope: ConfigScope,
+}
+
+impl TailArgs {
+    fn query(&self) -> Result<LiveQuery, String> {
+        let class = self.status.as_deref().and_then(|text| {
+            StatusClass::ALL
+                .into_iter()
+                .find(|class| class.as_str() == text)
+        });
+        let status_code = match (&self.status, class) {
+            (Some(text), None) => Some(text.parse().map_err(|_| {
+                format!("{text} is neither a class of statuses, as 5xx, nor a status")
+            })?),
+            _ => None,
+        };
+        Ok(LiveQuery {
+            status: class,
+            status_code,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            slower_than_ms: self.slower_than,
+            ..LiveQuery::default()
+        })
+    }
+}
+
+#[derive(Args)]
 struct DoctorArgs {
     /// Only ask this address of a running node, such as http://127.0.0.1:8000/health
     #[arg(long)]
@@ -262,6 +324,34 @@ pub fn run() -> ExitCode {
         } => with_settings(&place.into_flags(), FirstStart::Create, |settings| {
             block_on(admin::reset_password(settings, email))
         }),
+        Command::Tail(arguments) => {
+            let query = match arguments.query() {
+                Ok(query) => query,
+                Err(error) => return finish(Err(error.into())),
+            };
+            let (as_json, scope) = (arguments.json, arguments.scope);
+            let organization = scope.organization;
+            with_settings(&scope.place.into_flags(), FirstStart::Create, |settings| {
+                block_on(tail::run(settings, organization, query, as_json))
+            })
+        }
+        Command::Demo {
+            remove,
+            days,
+            calls,
+            scope,
+        } => {
+            let organization = scope.organization;
+            with_settings(&scope.place.into_flags(), FirstStart::Create, |settings| {
+                block_on(async move {
+                    if remove {
+                        demo::remove(settings, organization).await
+                    } else {
+                        demo::create(settings, organization, DemoOptions { days, calls }).await
+                    }
+                })
+            })
+        }
         Command::Doctor(DoctorArgs { url: Some(url), .. }) => {
             finish(block_on(async move { doctor::ask(&url).await }))
         }

@@ -5,6 +5,7 @@ mod changes;
 mod cli;
 mod compose;
 mod configuration;
+mod demo;
 mod doctor;
 mod greeting;
 mod memory;
@@ -13,6 +14,7 @@ mod reload;
 mod sample;
 mod serve;
 mod signals;
+mod tail;
 mod telemetry;
 
 #[global_allocator]

@@ -108,6 +108,10 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
     };
     tokio::spawn(probes::watch_pool(store.clone()));
     tokio::spawn(forget_old_sessions(store.clone()));
+    let watcher = platform.clone();
+    tokio::spawn(async move { watcher.watch_insights().await });
+    let watcher = platform.clone();
+    tokio::spawn(async move { watcher.watch_budgets().await });
 
     let state = rest_state(&settings, &platform, &gateway, &store, &bus, prometheus);
     if let Some(addr) = settings.server.metrics_addr {
@@ -165,6 +169,7 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
     let signal = signals::stop().await?;
     tracing::info!(signal, "draining");
     stop.cancel();
+    platform.end_streams();
     let also = async |edge: Option<RunningEdge>| match edge {
         Some(edge) => edge.shutdown(GRACE).await,
         None => 0,

@@ -82,6 +82,9 @@ fn mend(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::QuotaExceeded => {
             "The quota is used up until its period ends. If it is too small, raise it where it comes from."
         }
+        ErrorCode::BudgetExceeded => {
+            "The month's budget for these calls is spent. Raise it, or have it not block."
+        }
         ErrorCode::ConcurrencyLimited => {
             "Too many calls are under way at once. The caller should send fewer, or the limit be raised where it comes from."
         }

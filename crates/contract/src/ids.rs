@@ -58,6 +58,14 @@ ids! {
     SessionId,
     /// One proxied call.
     UsageEventId,
+    /// What calls cost.
+    PriceRuleId,
+    /// How much they may cost.
+    BudgetId,
+    /// Something unusual in the traffic.
+    FindingId,
+    /// What is not told of what is unusual.
+    MuteId,
     /// One line of the audit log.
     AuditEventId,
 }

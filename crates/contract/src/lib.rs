@@ -5,9 +5,11 @@ pub mod apis;
 pub mod audit;
 pub mod auth;
 pub mod configuration;
+pub mod costs;
 mod credentials;
 pub mod explain;
 pub mod ids;
+pub mod insights;
 pub mod key_format;
 pub mod keys;
 pub mod latency;
@@ -24,7 +26,8 @@ pub mod verify;
 pub mod versions;
 
 pub use ids::{
-    ApiId, AuditEventId, KeyId, OrganizationId, RouteId, SessionId, UsageEventId, UserId, VersionId,
+    ApiId, AuditEventId, BudgetId, FindingId, KeyId, MuteId, OrganizationId, PriceRuleId, RouteId,
+    SessionId, UsageEventId, UserId, VersionId,
 };
 pub use page::{ListQuery, Page};
 pub use problem::{ErrorCode, Problem};

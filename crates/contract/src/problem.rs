@@ -136,6 +136,14 @@ codes! {
     RouteNotFound "route_not_found" 404 "The route does not exist";
     /// No policy of this kind is attached there.
     PolicyNotFound "policy_not_found" 404 "The policy does not exist";
+    /// No such price rule.
+    PriceRuleNotFound "price_rule_not_found" 404 "The price rule does not exist";
+    /// No such budget.
+    BudgetNotFound "budget_not_found" 404 "The budget does not exist";
+    /// No such finding.
+    FindingNotFound "finding_not_found" 404 "The finding does not exist";
+    /// No such mute.
+    MuteNotFound "mute_not_found" 404 "The mute does not exist";
     /// No such version of this API.
     VersionNotFound "version_not_found" 404 "The version does not exist";
     /// No such session, or it is another user's.
@@ -176,6 +184,8 @@ codes! {
     RateLimited "rate_limited" 429 "Too many calls";
     /// A quota of the day or month is used up.
     QuotaExceeded "quota_exceeded" 429 "The quota is used up";
+    /// A budget of the month is spent, and it is one that blocks.
+    BudgetExceeded "budget_exceeded" 429 "The budget is spent";
     /// As many calls as are allowed at once are under way.
     ConcurrencyLimited "concurrency_limited" 429 "Too many calls at once";
     /// The caller hung up before the answer was ready; recorded, never sent.

@@ -56,7 +56,7 @@ impl Options {
             least: 0.03,
             are_counts: false,
             below: false,
-            least_weight: 20.0,
+            least_weight: 10.0,
             ..Self::counts()
         }
     }
@@ -71,7 +71,7 @@ impl Options {
             least: 5.0,
             are_counts: false,
             below: false,
-            least_weight: 20.0,
+            least_weight: 10.0,
             ..Self::counts()
         }
     }

@@ -1,6 +1,6 @@
 //! Cursors of lists: opaque to callers, so that what they hold may change.
 
-use apiverse_contract::UsageEventId;
+use apiverse_contract::{FindingId, UsageEventId};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
@@ -45,6 +45,14 @@ pub fn to_call(cursor: Option<&str>) -> Result<Option<(i64, UsageEventId)>, Inva
         .map_err(|_| garbled())?;
     let id = Uuid::from_slice(id).map_err(|_| garbled())?;
     Ok(Some((time, UsageEventId(id))))
+}
+
+pub fn of_finding(started_us: i64, id: FindingId) -> String {
+    of_call(started_us, UsageEventId(id.0))
+}
+
+pub fn to_finding(cursor: Option<&str>) -> Result<Option<(i64, FindingId)>, Invalid> {
+    Ok(to_call(cursor)?.map(|(at, id)| (at, FindingId(id.0))))
 }
 
 /// Of a policy: what it is attached to, and its kind.

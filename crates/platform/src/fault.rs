@@ -62,6 +62,14 @@ kinds! {
     RouteGone RouteNotFound "there is no route with this id in this API of your organization";
     RouteNameInUse RouteNameTaken "another route of the API has this name";
     PolicyGone PolicyNotFound "no policy of this kind is attached there";
+    PriceRuleGone PriceRuleNotFound "there is no price rule with this id in your organization";
+    BudgetGone BudgetNotFound "there is no budget with this id in your organization";
+    TooMany InvalidRequest "there are 200 of these already; delete one first";
+    FindingGone FindingNotFound "there is no finding with this id in your organization";
+    MuteGone MuteNotFound "there is no mute with this id in your organization";
+    WritersBusy ServiceUnavailable "others write to the database all the time; try again";
+    DemoThere InvalidRequest "there is demo data in this organization already; take it away first";
+    NoDemo InvalidRequest "there is no demo data in this organization";
     VersionGone VersionNotFound "there is no version with this id in this API of your organization";
     VersionNameInUse VersionNameTaken "another version of the API has this name";
     CallGone NotFound "no call of your organization with this request id is kept";
@@ -173,6 +181,40 @@ impl Fault for StoreFault {
 
     fn retry_after(&self) -> Option<u32> {
         self.0.is_transient().then_some(1)
+    }
+}
+
+/// Something that an operation is made of failed; it says what.
+#[derive(Debug)]
+pub struct DemoPart(pub Box<dyn Fault>);
+
+impl std::fmt::Display for DemoPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for DemoPart {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl Fault for DemoPart {
+    fn code(&self) -> ErrorCode {
+        self.0.code()
+    }
+
+    fn detail(&self) -> String {
+        self.0.detail()
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        self.0.fields()
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        self.0.retry_after()
     }
 }
 

@@ -7,12 +7,16 @@ mod apis;
 mod audit;
 mod clock;
 mod configuration;
+mod costs;
 mod cursor;
+mod demo;
 mod explain;
 mod fault;
 mod first_start;
+mod insights;
 mod keys;
 mod limits;
+mod live;
 mod passwords;
 mod permissions;
 mod platform;
@@ -39,16 +43,20 @@ pub use apis::{ApiCreateError, ApiDeleteError, ApiGetError, ApiListError, ApiUpd
 pub use audit::AuditListError;
 pub use clock::Clock;
 pub use configuration::ConfigurationError;
+pub use costs::CostError;
+pub use demo::{Demo, DemoError, DemoOptions};
 pub use explain::ExplainError;
 pub use fault::{Fault, StoreFault};
 pub use first_start::{
     FirstAccount, FirstStartError, OperatorError, PasswordResetError, Sample, UserCreateError,
 };
+pub use insights::InsightsError;
 pub use keys::{
     KeyCreateError, KeyGetError, KeyListError, KeyRevokeError, KeyRotateError, KeyTicketError,
     KeyUpdateError,
 };
 pub use limits::{EffectiveError, PolicyGetError, PolicyPutError};
+pub use live::{LiveError, LiveEvent, LiveStream};
 pub use permissions::{Permission, Permit};
 pub use platform::{Platform, PlatformConfig};
 pub use policies::{

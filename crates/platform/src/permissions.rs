@@ -19,11 +19,15 @@ pub enum Permission {
     /// Asking whether a key may do something, which counts against its limits.
     KeysVerify,
     UsageRead,
+    /// Taking note of what was unusual, and not being told of it.
+    UsageWrite,
+    /// Prices and budgets.
+    CostsWrite,
     AuditRead,
 }
 
 impl Permission {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::OrganizationRead,
         Self::OrganizationWrite,
         Self::ApisRead,
@@ -32,6 +36,8 @@ impl Permission {
         Self::KeysWrite,
         Self::KeysVerify,
         Self::UsageRead,
+        Self::UsageWrite,
+        Self::CostsWrite,
         Self::AuditRead,
     ];
 
@@ -41,8 +47,11 @@ impl Permission {
         use Role::{Admin, Billing, Developer, Owner, Viewer};
         match self {
             Self::ApisRead | Self::KeysRead => &[Owner, Admin, Developer, Viewer],
-            Self::ApisWrite | Self::KeysWrite | Self::KeysVerify => &[Owner, Admin, Developer],
+            Self::ApisWrite | Self::KeysWrite | Self::KeysVerify | Self::UsageWrite => {
+                &[Owner, Admin, Developer]
+            }
             Self::OrganizationRead | Self::UsageRead => &[Owner, Admin, Developer, Billing, Viewer],
+            Self::CostsWrite => &[Owner, Admin, Billing],
             Self::OrganizationWrite | Self::AuditRead => &[Owner, Admin],
         }
     }
@@ -105,6 +114,8 @@ mod tests {
              KeysWrite: ownerx adminx developerx billing- viewer-\n\
              KeysVerify: ownerx adminx developerx billing- viewer-\n\
              UsageRead: ownerx adminx developerx billingx viewerx\n\
+             UsageWrite: ownerx adminx developerx billing- viewer-\n\
+             CostsWrite: ownerx adminx developer- billingx viewer-\n\
              AuditRead: ownerx adminx developer- billing- viewer-\n"
         );
     }

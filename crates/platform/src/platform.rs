@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::actor::{Actor, RequestInfo};
 use crate::clock::{Clock, new_id};
+use crate::live::{Ending, Feeds};
 use crate::passwords::Passwords;
 use crate::throttle::{Throttle, ThrottleConfig};
 use crate::tokens::Tokens;
@@ -56,6 +57,8 @@ pub(crate) struct Inner {
     pub passwords: Passwords,
     pub tokens: Tokens,
     pub throttle: Throttle,
+    pub feeds: Feeds,
+    pub ending: Ending,
 }
 
 /// A line of the audit log before it is known who, when and from where.
@@ -89,6 +92,8 @@ impl Platform {
                 passwords,
                 tokens,
                 throttle,
+                feeds: Feeds::default(),
+                ending: Ending::default(),
             }),
         }
     }

@@ -15,7 +15,9 @@ use chrono::DateTime;
 
 use crate::{Actor, Clock, Fault, Platform, PlatformConfig, RequestInfo, ThrottleConfig};
 
+mod insights;
 mod limits;
+mod live;
 mod plan;
 mod resources;
 mod sign_in;

@@ -9,8 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::routes::{
-    accounts, apis, audit, configuration, documents, explain, health, keys, limits, metrics,
-    policies, sessions, usage, verify, versions,
+    accounts, apis, audit, configuration, costs, documents, explain, health, insights, keys,
+    limits, live, metrics, policies, sessions, usage, verify, versions,
 };
 use crate::{ApiProblem, RestState};
 
@@ -19,7 +19,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// What is below the bare paths and unknown is a problem document, not a page of the console.
 /// Under the prefix, `/api/{*rest}` sees to that.
-pub(crate) const UNKNOWN: [&str; 22] = [
+pub(crate) const UNKNOWN: [&str; 26] = [
     "/api",
     "/api/",
     "/api/{*rest}",
@@ -33,6 +33,10 @@ pub(crate) const UNKNOWN: [&str; 22] = [
     "/api-keys/{id}/{*rest}",
     "/usage/",
     "/usage/{*rest}",
+    "/costs/",
+    "/costs/{*rest}",
+    "/insights/",
+    "/insights/{id}/{*rest}",
     "/audit/{*rest}",
     "/limits/{*rest}",
     "/configuration/{*rest}",
@@ -114,6 +118,17 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(usage::breakdown))
         .routes(routes!(usage::latency))
         .routes(routes!(usage::errors))
+        .routes(routes!(live::live))
+        .routes(routes!(costs::report))
+        .routes(routes!(costs::rules, costs::create_rule))
+        .routes(routes!(costs::replace_rule, costs::delete_rule))
+        .routes(routes!(costs::budgets, costs::create_budget))
+        .routes(routes!(costs::replace_budget, costs::delete_budget))
+        .routes(routes!(insights::list))
+        .routes(routes!(insights::mutes, insights::mute))
+        .routes(routes!(insights::unmute))
+        .routes(routes!(insights::get))
+        .routes(routes!(insights::acknowledge, insights::reopen))
         .routes(routes!(explain::get))
         .routes(routes!(explain::ask))
         .routes(routes!(audit::list))

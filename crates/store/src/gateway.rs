@@ -13,6 +13,7 @@ use crate::Result;
 use crate::limits::RouteRow;
 use crate::policies::AttachedRow;
 use crate::pool::{Store, with_pool};
+use crate::prices::{BudgetBlock, BudgetRow};
 use crate::rows::{ApiKeyRow, ApiRow, from_row};
 use crate::versions::{VersionRow, VersioningRow};
 
@@ -41,13 +42,15 @@ pub struct GatewayKey {
     pub policies: Vec<AttachedRow>,
 }
 
-/// An organization that has limits or policies.
+/// An organization that has limits, policies or spent budgets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GatewayOrganization {
     pub id: OrganizationId,
     /// `None`: no limits of its own.
     pub policy: Option<LimitPolicy>,
     pub policies: Vec<AttachedRow>,
+    /// What spent budgets refuse.
+    pub blocked: Vec<BudgetBlock>,
 }
 
 struct OrganizationLimits {
@@ -282,7 +285,7 @@ impl Store {
         self.organizations(None).await
     }
 
-    /// `None` when the organization has neither limits nor policies.
+    /// `None` when the organization has neither limits nor policies nor spent budgets.
     ///
     /// # Errors
     /// When the database fails.
@@ -296,16 +299,21 @@ impl Store {
     async fn organizations(&self, id: Option<OrganizationId>) -> Result<Vec<GatewayOrganization>> {
         const LIMITS: &str = "SELECT target_id, document FROM limit_policies \
              WHERE scope = 'organization' AND ($1 IS NULL OR target_id = $1)";
+        const BUDGETS: &str = "SELECT * FROM budgets WHERE blocked_until_us IS NOT NULL \
+             AND ($1 IS NULL OR organization_id = $1) ORDER BY organization_id, id";
+        type Rows = (Vec<OrganizationLimits>, Vec<AttachedRow>, Vec<BudgetRow>);
         let id = id.map(|id| id.0);
-        let (limits, policies): (Vec<OrganizationLimits>, Vec<AttachedRow>) = with_pool!(self, pool => (
+        let (limits, policies, budgets): Rows = with_pool!(self, pool => (
             sqlx::query_as(LIMITS).bind(id).fetch_all(pool).await?,
             sqlx::query_as(POLICIES_OF_ORGANIZATIONS).bind(id).fetch_all(pool).await?,
+            sqlx::query_as(BUDGETS).bind(id).fetch_all(pool).await?,
         ));
         let mut found: BTreeMap<OrganizationId, GatewayOrganization> = BTreeMap::new();
         let new = |id| GatewayOrganization {
             id,
             policy: None,
             policies: Vec::new(),
+            blocked: Vec::new(),
         };
         for row in limits {
             found.entry(row.id).or_insert_with_key(|id| new(*id)).policy = Some(row.policy);
@@ -317,6 +325,17 @@ impl Store {
                 .or_insert_with_key(|id| new(*id))
                 .policies
                 .push(row);
+        }
+        for row in budgets {
+            let Some(until_us) = row.state.blocked_until_us else {
+                continue;
+            };
+            let organization = (found.entry(row.organization_id)).or_insert_with_key(|id| new(*id));
+            organization.blocked.push(BudgetBlock {
+                api_id: row.budget.api_id,
+                key_id: row.budget.key_id,
+                until_us,
+            });
         }
         Ok(found.into_values().collect())
     }

@@ -141,6 +141,14 @@ impl UsageMark {
     }
 }
 
+/// What is stored together.
+pub(crate) struct Batch<'a> {
+    pub(crate) events: &'a [UsageEvent<'a>],
+    pub(crate) marks: &'a [UsageMark],
+    pub(crate) now_us: i64,
+    pub(crate) is_import: bool,
+}
+
 /// What became of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ingested {
@@ -173,11 +181,40 @@ impl Store {
         marks: &[UsageMark],
         now_us: i64,
     ) -> Result<Ingested> {
+        let batch = Batch {
+            events,
+            marks,
+            now_us,
+            is_import: false,
+        };
+        self.ingest(&batch).await
+    }
+
+    /// The same for calls that were not made now: no quota counts them, and nobody is told of
+    /// them.
+    ///
+    /// # Errors
+    /// As [`Store::usage_ingest`].
+    pub async fn usage_import(
+        &self,
+        events: &[UsageEvent<'_>],
+        marks: &[UsageMark],
+        now_us: i64,
+    ) -> Result<Ingested> {
+        let batch = Batch {
+            events,
+            marks,
+            now_us,
+            is_import: true,
+        };
+        self.ingest(&batch).await
+    }
+
+    async fn ingest(&self, batch: &Batch<'_>) -> Result<Ingested> {
+        let marks = batch.marks;
         let stored = match &self.pool {
-            Pool::Sqlite(_) => usage_sqlite::ingest(&self.usage, events, marks, now_us)?,
-            Pool::Postgres(pool) => {
-                usage_postgres::ingest(pool, &self.usage, events, marks, now_us).await?
-            }
+            Pool::Sqlite(_) => usage_sqlite::ingest(&self.usage, batch)?,
+            Pool::Postgres(pool) => usage_postgres::ingest(pool, &self.usage, batch).await?,
         };
         if stored {
             return Ok(Ingested::Stored);

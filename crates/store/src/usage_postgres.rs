@@ -6,9 +6,10 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::Result;
-use crate::usage::{MOVE, UsageEvent, UsageMark};
+use crate::usage::{Batch, MOVE, UsageEvent};
 use crate::usage_counts::{Count, sums};
 use crate::usage_deltas::{self, deltas};
+use crate::usage_live::{self, portions};
 use crate::usage_sqlite::UsageState;
 
 const COPY: &str = "COPY usage_metrics (id, organization_id, api_id, key_id, request_id, \
@@ -22,20 +23,15 @@ const DAY_US: i64 = 86_400_000_000;
 const PARTITIONS_LOCK: i64 = 0x6170_6976_0001;
 
 /// Whether the batch was stored: not when a journal is elsewhere than its mark says.
-pub(crate) async fn ingest(
-    pool: &PgPool,
-    state: &UsageState,
-    events: &[UsageEvent<'_>],
-    marks: &[UsageMark],
-    now_us: i64,
-) -> Result<bool> {
+pub(crate) async fn ingest(pool: &PgPool, state: &UsageState, batch: &Batch<'_>) -> Result<bool> {
+    let events = batch.events;
     ensure_days(pool, state, days_of(events)).await?;
-    match store(pool, events, marks, now_us).await {
+    match store(pool, batch).await {
         // Another node has dropped a partition that we knew: make it again.
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("23514") => {
             state.days.lock().clear();
             ensure_days(pool, state, days_of(events)).await?;
-            Ok(store(pool, events, marks, now_us).await?)
+            Ok(store(pool, batch).await?)
         }
         stored => Ok(stored?),
     }
@@ -52,19 +48,15 @@ fn days_of(events: &[UsageEvent<'_>]) -> Vec<i64> {
     days
 }
 
-async fn store(
-    pool: &PgPool,
-    events: &[UsageEvent<'_>],
-    marks: &[UsageMark],
-    now_us: i64,
-) -> sqlx::Result<bool> {
+async fn store(pool: &PgPool, batch: &Batch<'_>) -> sqlx::Result<bool> {
+    let events = batch.events;
     let mut tx = pool.begin().await?;
-    for mark in marks {
+    for mark in batch.marks {
         let (from, to) = mark.as_i64();
         let moved = sqlx::query(MOVE)
             .bind(mark.journal)
             .bind(to)
-            .bind(now_us)
+            .bind(batch.now_us)
             .bind(from)
             .execute(&mut *tx)
             .await?;
@@ -96,10 +88,32 @@ async fn store(
                 .execute(&mut *tx)
                 .await?;
         }
-        add(&mut tx, sums(events)).await?;
+        if !batch.is_import {
+            tell(&mut tx, batch).await?;
+            add(&mut tx, sums(events)).await?;
+        }
     }
     tx.commit().await?;
     Ok(true)
+}
+
+/// Tells those who watch.
+async fn tell(tx: &mut Transaction<'_, Postgres>, batch: &Batch<'_>) -> sqlx::Result<()> {
+    let watched: Vec<Uuid> = sqlx::query_scalar(usage_live::WATCHED)
+        .bind(batch.now_us)
+        .fetch_all(&mut **tx)
+        .await?;
+    for portion in portions(batch.events, &watched) {
+        sqlx::query(usage_live::INSERT)
+            .bind(portion.organization)
+            .bind(batch.now_us)
+            .bind(portion.calls)
+            .bind(portion.left_out)
+            .bind(portion.data)
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Last, as other nodes that add to the same rows wait from here to the commit.

@@ -19,7 +19,7 @@ const DELTAS: i64 = 32;
 /// Blocks that are deleted in one transaction.
 const ROWS: i64 = 2000;
 /// Whoever adds to blocks holds this, in PostgreSQL.
-const LOCK: i64 = 0x6170_6976_0002;
+pub(crate) const LOCK: i64 = 0x6170_6976_0002;
 
 /// The oldest sums that are kept, microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,12 +10,14 @@ use std::time::Duration;
 use apiverse_contract::latency::bucket_of;
 use apiverse_contract::usage::CacheState;
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags, Statement, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Statement, Transaction, TransactionBehavior, params};
+use uuid::Uuid;
 
 use crate::Result;
-use crate::usage::{MOVE, UsageEvent, UsageMark};
+use crate::usage::{Batch, MOVE, UsageEvent};
 use crate::usage_counts::{ADD, sums};
 use crate::usage_deltas::{self, deltas};
+use crate::usage_live::{self, portions};
 
 /// In order of the primary key, which is where the rows themselves are; so most inserts go to the
 /// page of the one before. Positions make sure that no event comes twice; should one, it is the
@@ -55,18 +57,13 @@ impl UsageState {
 }
 
 /// Whether the batch was stored: not when a journal is elsewhere than its mark says.
-pub(crate) fn ingest(
-    state: &UsageState,
-    events: &[UsageEvent<'_>],
-    marks: &[UsageMark],
-    now_us: i64,
-) -> Result<bool> {
+pub(crate) fn ingest(state: &UsageState, batch: &Batch<'_>) -> Result<bool> {
     let mut held = state.connection.lock();
     let mut connection = match held.take() {
         Some(connection) => connection,
         None => open(state)?,
     };
-    let stored = store(&mut connection, events, marks, now_us)?;
+    let stored = store(&mut connection, batch)?;
     // One that failed is not used again.
     *held = Some(connection);
     Ok(stored)
@@ -85,22 +82,17 @@ fn open(state: &UsageState) -> Result<Connection> {
     Ok(connection)
 }
 
-fn store(
-    connection: &mut Connection,
-    events: &[UsageEvent<'_>],
-    marks: &[UsageMark],
-    now_us: i64,
-) -> rusqlite::Result<bool> {
-    let mut order: Vec<&UsageEvent<'_>> = events.iter().collect();
+fn store(connection: &mut Connection, batch: &Batch<'_>) -> rusqlite::Result<bool> {
+    let mut order: Vec<&UsageEvent<'_>> = batch.events.iter().collect();
     order.sort_by_key(|event| (event.organization_id, event.started_at_us, event.id));
 
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut statement = transaction.prepare_cached(MOVE)?;
-        for mark in marks {
+        for mark in batch.marks {
             let (from, to) = mark.as_i64();
             let journal = mark.journal.as_bytes().as_slice();
-            if statement.execute(params![journal, to, now_us, from])? != 1 {
+            if statement.execute(params![journal, to, batch.now_us, from])? != 1 {
                 return Ok(false);
             }
         }
@@ -116,6 +108,19 @@ fn store(
             let organization = row.organization.as_bytes().as_slice();
             statement.execute(params![organization, row.from_us, row.to_us, row.data])?;
         }
+        if batch.is_import {
+            new.clear();
+        }
+        for portion in portions(&new, &watched(&transaction, batch.now_us)?) {
+            let mut statement = transaction.prepare_cached(usage_live::INSERT)?;
+            statement.execute(params![
+                portion.organization.as_bytes().as_slice(),
+                batch.now_us,
+                portion.calls,
+                portion.left_out,
+                portion.data,
+            ])?;
+        }
         let mut statement = transaction.prepare_cached(ADD)?;
         for (count, calls) in sums(&new) {
             statement.execute(params![
@@ -130,6 +135,15 @@ fn store(
     }
     transaction.commit()?;
     Ok(true)
+}
+
+fn watched(transaction: &Transaction<'_>, now_us: i64) -> rusqlite::Result<Vec<Uuid>> {
+    let mut statement = transaction.prepare_cached(usage_live::WATCHED)?;
+    let rows = statement.query_map(params![now_us], |row| {
+        let id: Vec<u8> = row.get(0)?;
+        Ok(Uuid::from_slice(&id).unwrap_or_default())
+    })?;
+    rows.collect()
 }
 
 /// How many rows that made: none when the event is stored already.

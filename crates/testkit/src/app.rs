@@ -60,6 +60,57 @@ pub struct App {
     stderr: Arc<Mutex<String>>,
 }
 
+/// A command of the binary that goes on by itself. Dropping it kills the process.
+pub struct Running {
+    child: Child,
+    stdout: Arc<Mutex<String>>,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Running {
+    /// All that was printed so far.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        text(&self.stdout)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the command's log ---\n{}", text(&self.stderr));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary with the environment of a node.
+fn environment(options: &Options, database: &Database, folder: &tempfile::TempDir) -> Command {
+    let mut command = Command::new(options.binary);
+    command
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("APIVERSE_ADDR", "127.0.0.1:0")
+        .env("APIVERSE_DATA_DIR", folder.path().join("data"))
+        .env("APIVERSE_ADMIN_EMAIL", ADMIN_EMAIL)
+        .env("APIVERSE_ADMIN_PASSWORD", ADMIN_PASSWORD)
+        .env("ALLOW_PRIVATE_UPSTREAMS", "127.0.0.0/8")
+        .env("LOG_LEVEL", "info,apiverse=debug");
+    if let Some(url) = database.url() {
+        let url = match options.database_at {
+            Some(address) => at_address(url, address),
+            None => url.to_owned(),
+        };
+        command.env("DATABASE_URL", url);
+    }
+    for (name, value) in &options.env {
+        command.env(name, value);
+    }
+    command
+}
+
 impl App {
     /// Starts a node on a database of its own and waits until it listens.
     ///
@@ -103,31 +154,12 @@ impl App {
         database: Arc<Database>,
         folder: Arc<tempfile::TempDir>,
     ) -> Self {
-        let mut command = Command::new(options.binary);
+        let mut command = environment(&options, &database, &folder);
         command
             .arg("serve")
-            .current_dir(folder.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("APIVERSE_ADDR", "127.0.0.1:0")
-            .env("APIVERSE_DATA_DIR", folder.path().join("data"))
-            .env("APIVERSE_ADMIN_EMAIL", ADMIN_EMAIL)
-            .env("APIVERSE_ADMIN_PASSWORD", ADMIN_PASSWORD)
-            .env("ALLOW_PRIVATE_UPSTREAMS", "127.0.0.0/8")
-            .env("LOG_LEVEL", "info,apiverse=debug")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        if let Some(url) = database.url() {
-            let url = match options.database_at {
-                Some(address) => at_address(url, address),
-                None => url.to_owned(),
-            };
-            command.env("DATABASE_URL", url);
-        }
-        for (name, value) in &options.env {
-            command.env(name, value);
-        }
         let mut child = command.spawn().expect("the binary starts");
         let stdout = collect(child.stdout.take().expect("piped"));
         let stderr = collect(child.stderr.take().expect("piped"));
@@ -144,6 +176,44 @@ impl App {
             base,
             folder,
             database,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Runs a command of the binary on this node's data; what it said, on both streams.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn command(&self, arguments: &[&str]) -> String {
+        let mut command = environment(&self.options, &self.database, &self.folder);
+        command.args(arguments).stdin(Stdio::null());
+        let run = tokio::task::spawn_blocking(move || command.output());
+        let output = run
+            .await
+            .expect("does not panic")
+            .expect("the binary starts");
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// Starts a command of the binary on this node's data that goes on by itself.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn running(&self, arguments: &[&str]) -> Running {
+        let mut command = environment(&self.options, &self.database, &self.folder);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let stdout = collect(child.stdout.take().expect("piped"));
+        let stderr = collect(child.stderr.take().expect("piped"));
+        Running {
+            child,
             stdout,
             stderr,
         }

@@ -3,6 +3,7 @@
 mod app;
 mod client;
 mod database;
+mod events;
 mod faults;
 mod held;
 mod load;
@@ -13,9 +14,10 @@ mod tunnel;
 mod upstream;
 mod wait;
 
-pub use app::{App, Options};
+pub use app::{App, Options, Running};
 pub use client::{Answer, Client};
 pub use database::{Database, Engine, postgres_address};
+pub use events::{Event, Events};
 pub use faults::Faults;
 pub use held::Held;
 pub use load::{Tally, hammer};

@@ -48,9 +48,10 @@ impl Phase {
             | ErrorCode::ApiNotFound
             | ErrorCode::TooManyAttempts => Self::Identify,
             ErrorCode::KeyNotAllowed | ErrorCode::ApiDisabled => Self::Authorize,
-            ErrorCode::RateLimited | ErrorCode::QuotaExceeded | ErrorCode::ConcurrencyLimited => {
-                Self::Limit
-            }
+            ErrorCode::RateLimited
+            | ErrorCode::QuotaExceeded
+            | ErrorCode::BudgetExceeded
+            | ErrorCode::ConcurrencyLimited => Self::Limit,
             ErrorCode::InvalidPath
             | ErrorCode::UpstreamAuthFailed
             | ErrorCode::RequestInvalid

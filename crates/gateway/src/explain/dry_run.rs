@@ -216,6 +216,10 @@ impl Gateway {
             ..located
         };
         let met = phases::meet(snapshot, &key, &api, &method, located.rest);
+        if let Err(refusal) = met.within_budgets(&key, &api, now_us) {
+            let why = "the budget is spent until the month is over";
+            return refuse(course, Phase::Limit, refusal.code(), why);
+        }
         let attached = met.limits(&key, &api);
         if attached.is_empty() {
             course.skip(Phase::Limit, "the call has no limits");

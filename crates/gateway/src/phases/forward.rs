@@ -151,6 +151,7 @@ async fn answer(record: &mut CallRecord, request: Request<Incoming>) -> Result<R
         let (key, api) = (&identified.key, &identified.api);
         meet(&snapshot, key, api, &parts.method, located.rest)
     };
+    met.within_budgets(&identified.key, &identified.api, record.started_at_us)?;
     let plan = met.plan(&identified.key, &identified.api, version.as_deref());
     if let Some(plan) = plan {
         let subject = plan.changes_calls().then(|| {

@@ -7,6 +7,7 @@ use apiverse_contract::RouteId;
 use http::{HeaderMap, Method};
 
 use super::locate::Located;
+use super::refusal::Refusal;
 use crate::limits::{Attached, attached_to};
 use crate::snapshot::{
     ApiRecord, KeyRecord, OrganizationRecord, Plan, RouteRecord, Snapshot, VersionRecord,
@@ -71,6 +72,24 @@ impl Met {
         match &self.route {
             Some(route) => apiverse_contract::routes::captured(&route.path, path),
             None => Vec::new(),
+        }
+    }
+
+    /// Whether no spent budget refuses the call.
+    pub(crate) fn within_budgets(
+        &self,
+        key: &KeyRecord,
+        api: &ApiRecord,
+        now_us: i64,
+    ) -> Result<(), Refusal> {
+        let Some(organization) = &self.organization else {
+            return Ok(());
+        };
+        match organization.blocked_until(api.id, key.id, now_us) {
+            None => Ok(()),
+            Some(until_us) => Err(Refusal::Budget {
+                wait_s: until_us.abs_diff(now_us).div_ceil(1_000_000),
+            }),
         }
     }
 

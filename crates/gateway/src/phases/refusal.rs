@@ -46,6 +46,8 @@ pub(crate) enum Refusal {
     RetiredVersion(#[from] RetiredVersion),
     #[error("limits refuse the call: {}", .0.detail)]
     Limited(Box<LimitRefusal>),
+    #[error("a budget is spent, for {wait_s} s more")]
+    Budget { wait_s: u64 },
     #[error(transparent)]
     Path(#[from] InvalidPath),
     #[error("the request's body is announced as larger than the limit")]
@@ -109,6 +111,7 @@ impl Refusal {
             Self::UnknownVersion(_) => ErrorCode::VersionNotFound,
             Self::RetiredVersion(_) => ErrorCode::VersionRetired,
             Self::Limited(refusal) => refusal.code,
+            Self::Budget { .. } => ErrorCode::BudgetExceeded,
             Self::Path(InvalidPath) => ErrorCode::InvalidPath,
             Self::Body { .. } => ErrorCode::BodyTooLarge,
             Self::Loop | Self::NoTarget => ErrorCode::UpstreamUnreachable,
@@ -177,6 +180,7 @@ impl Refusal {
                 return format!("The version {name} is not served any more since {since}.");
             }
             Self::Limited(refusal) => &refusal.detail,
+            Self::Budget { .. } => "The budget for these calls is spent until the month is over.",
             Self::Path(InvalidPath) => "The path must not leave the API's base path.",
             Self::Body { limit } => {
                 return format!("The request's body is larger than {limit} bytes.");
@@ -204,6 +208,7 @@ impl Refusal {
         match self {
             Self::Key(IdentifyError::TooManyGuesses) => Some(60),
             Self::Circuit { wait_ms } => Some(wait_ms.div_ceil(1000)),
+            Self::Budget { wait_s } => Some(*wait_s),
             Self::Overloaded | Self::KeyUnread | Self::NoneWell | Self::TargetsFull => Some(1),
             _ => None,
         }

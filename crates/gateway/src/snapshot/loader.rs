@@ -296,6 +296,7 @@ impl Loader {
         let record = OrganizationRecord {
             limits: policy(found.policy),
             policies: policies(&found.policies, id, level, id.0, self.tools()),
+            blocked: found.blocked.into_boxed_slice(),
         };
         next.put_organization(id, record);
     }

@@ -12,6 +12,7 @@ mod versions;
 use std::sync::Arc;
 
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
+use apiverse_store::BudgetBlock;
 use uuid::Uuid;
 
 pub(crate) use api::{ApiRecord, AuthPlan, Limits, Target};
@@ -49,6 +50,23 @@ pub(crate) struct Snapshot {
 pub(crate) struct OrganizationRecord {
     pub(crate) limits: Policy,
     pub(crate) policies: Policies,
+    /// What spent budgets refuse.
+    pub(crate) blocked: Box<[BudgetBlock]>,
+}
+
+impl OrganizationRecord {
+    /// Until when spent budgets refuse a call, in microseconds since 1970.
+    pub(crate) fn blocked_until(&self, api: ApiId, key: KeyId, now_us: i64) -> Option<i64> {
+        self.blocked
+            .iter()
+            .filter(|block| {
+                block.until_us > now_us
+                    && block.api_id.is_none_or(|id| id == api)
+                    && block.key_id.is_none_or(|id| id == key)
+            })
+            .map(|block| block.until_us)
+            .max()
+    }
 }
 
 /// The APIs that share a slug: how many, and their ids combined by exclusive or, which is the id
@@ -143,7 +161,7 @@ impl Snapshot {
     }
 
     pub(crate) fn put_organization(&mut self, id: OrganizationId, record: OrganizationRecord) {
-        if record.limits.is_none() && record.policies.is_none() {
+        if record.limits.is_none() && record.policies.is_none() && record.blocked.is_empty() {
             self.organizations.remove(&id);
         } else {
             self.organizations.insert(id, Arc::new(record));

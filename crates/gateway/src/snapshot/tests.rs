@@ -229,6 +229,7 @@ fn limits_are_with_what_they_are_for() {
     let put = |limits| OrganizationRecord {
         limits,
         policies: None,
+        blocked: Box::default(),
     };
     snapshot.put_organization(organization, put(Some(Arc::new(limited(1)))));
     let before = snapshot.clone();

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use apiverse_store::{RollupHorizon, Store, StoreError};
+use apiverse_store::{LIVE_KEPT_US, RollupHorizon, Store, StoreError};
 
 use crate::call::unix_micros;
 
@@ -77,7 +77,9 @@ async fn roll_all(store: &Store, kept: Kept) -> Result<(), StoreError> {
         // Whoever stores calls comes between.
         tokio::task::yield_now().await;
     }
-    Ok(())
+    store
+        .usage_live_forget(unix_micros().saturating_sub(LIVE_KEPT_US))
+        .await
 }
 
 async fn once(store: &Store, kept: Kept) -> Result<(), StoreError> {

@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use apiverse_contract::{ApiId, ErrorCode, KeyId, RouteId, SessionId, VersionId};
+use apiverse_contract::{
+    ApiId, BudgetId, ErrorCode, FindingId, KeyId, MuteId, PriceRuleId, RouteId, SessionId,
+    VersionId,
+};
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
@@ -28,6 +31,22 @@ impl ResourceId for RouteId {
 
 impl ResourceId for VersionId {
     const NOT_FOUND: ErrorCode = ErrorCode::VersionNotFound;
+}
+
+impl ResourceId for PriceRuleId {
+    const NOT_FOUND: ErrorCode = ErrorCode::PriceRuleNotFound;
+}
+
+impl ResourceId for BudgetId {
+    const NOT_FOUND: ErrorCode = ErrorCode::BudgetNotFound;
+}
+
+impl ResourceId for FindingId {
+    const NOT_FOUND: ErrorCode = ErrorCode::FindingNotFound;
+}
+
+impl ResourceId for MuteId {
+    const NOT_FOUND: ErrorCode = ErrorCode::MuteNotFound;
 }
 
 impl ResourceId for SessionId {

@@ -21,6 +21,7 @@ const CODES: &[ErrorCode] = &[
     ErrorCode::IpNotAllowed,
     ErrorCode::ApiNotFound,
     ErrorCode::BodyTooLarge,
+    ErrorCode::BudgetExceeded,
     ErrorCode::UpstreamUnreachable,
     ErrorCode::UpstreamBlocked,
     ErrorCode::UpstreamAuthFailed,

@@ -26,7 +26,7 @@ const DESCRIPTION: &str = "The REST API of APIverse, a self-hosted API platform.
     Authenticate with `Authorization: Bearer` and an access token from `POST /auth/login`, or the \
     operator's `UNIFIED_API_KEY`; browsers may use the console's session cookie.";
 
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 14] = [
     (
         "accounts",
         "Registering, signing in, the own account and its sessions",
@@ -50,6 +50,8 @@ const TAGS: [(&str, &str); 12] = [
         "The whole configuration as one document, for git and for copying",
     ),
     ("usage", "What went through the gateway"),
+    ("insights", "What was unusual in it"),
+    ("costs", "What it cost: prices, costs, budgets"),
     ("audit", "Who changed what"),
     ("gateway", "Calls to registered APIs, with an API key"),
     ("operations", "Health of a node"),

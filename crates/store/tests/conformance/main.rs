@@ -9,8 +9,10 @@ mod database;
 mod explanations;
 mod keys;
 mod limits;
+mod live;
 mod notify;
 mod policies;
+mod prices;
 mod samples;
 mod sessions;
 mod usage;
@@ -57,6 +59,10 @@ conformance![
     keys::update_and_revoke,
     keys::touch_moves_forward_only,
     keys::the_gateway_sees_what_is_not_revoked,
+    live::watched_calls_are_told,
+    live::findings_are_kept_up_to_date,
+    live::one_node_has_a_lease,
+    live::an_apis_usage_is_taken_away,
     limits::policies_belong_to_a_target,
     limits::policies_go_with_their_target,
     limits::routes_insert_get_list,
@@ -66,6 +72,7 @@ conformance![
     policies::an_update_is_not_lost,
     policies::policies_stay_inside_their_organization,
     policies::the_gateway_gets_what_applies,
+    prices::rules_and_budgets_stay_inside_their_organization,
     sessions::put_find_expire,
     sessions::what_is_over_is_not_written,
     sessions::revoke,

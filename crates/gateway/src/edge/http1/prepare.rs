@@ -169,6 +169,9 @@ fn prepare_plain(
         let (key, api) = (&identified.key, &identified.api);
         phases::meet(&snapshot, key, api, &record.method, record.path())
     };
+    if let Err(refusal) = met.within_budgets(&identified.key, &identified.api, started_us) {
+        return Prepared::Refuse { record, refusal };
+    }
     if identified.api.versions.is_some() {
         record.discard();
         return Prepared::General;

@@ -1,0 +1,250 @@
+//! How fast usage is stored, summed up and asked about with many calls behind it.
+//!
+//! `cargo bench -p apiverse-store --bench sums`; PostgreSQL as well when `TEST_DATABASE_URL` names an
+//! empty database. Numbers in the environment: `EVENTS` in all, over `DAYS`, of `KEYS` keys.
+//! Of the questions each is asked `ASKED` times.
+
+use std::time::{Duration, Instant};
+
+use apiverse_contract::usage::CacheState;
+use apiverse_contract::{ApiId, KeyId, OrganizationId, UsageEventId};
+use apiverse_rollup::{Dimension, Filter, Kept, Question, Scan, Step, plan};
+use apiverse_store::{ConnectOptions, RollupHorizon, Store, UsageEvent, UsageMark};
+use uuid::Uuid;
+
+const DAY_US: i64 = 86_400_000_000;
+/// A moment like any other.
+const NOW_US: i64 = 1_790_000_000_000_000;
+const BATCH: usize = 8192;
+const APIS: u128 = 5;
+const ROUTES: u64 = 20;
+const EVER: RollupHorizon = RollupHorizon {
+    minutes_us: NOW_US - 8 * DAY_US,
+    hours_us: i64::MIN,
+};
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("bench.db");
+        measure("SQLite", &format!("sqlite://{}", path.display())).await;
+        for file in std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .flatten()
+        {
+            let bytes = file.metadata().map_or(0, |about| about.len());
+            println!(
+                "  {:<14} {:>8.1} MB",
+                file.file_name().to_string_lossy(),
+                bytes as f64 / 1e6
+            );
+        }
+        if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
+            measure("PostgreSQL", &url).await;
+        }
+    });
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// SplitMix64.
+fn random(seed: u64) -> u64 {
+    let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+const ORGANIZATION: OrganizationId = OrganizationId(Uuid::from_u128(1));
+
+fn id(kind: u128, n: u128) -> Uuid {
+    Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + (kind << 32) + n)
+}
+
+async fn measure(name: &str, url: &str) {
+    let (events, days) = (number("EVENTS", 2_000_000), number("DAYS", 30));
+    let keys = u128::from(number("KEYS", 200));
+    let store = Store::connect(url, &ConnectOptions::default())
+        .await
+        .expect("opens");
+    store.migrate().await.expect("migrates");
+    let journal = Uuid::from_u128(7);
+    let (mut stored, mut rolling) = (Duration::ZERO, Duration::ZERO);
+    let span_us = i64::try_from(days).expect("days") * DAY_US;
+    let mut n = 0_u64;
+    while n < events {
+        let count = (events - n).min(BATCH as u64);
+        let texts: Vec<(String, String)> = (n..n + count)
+            .map(|n| {
+                let route = random(n ^ 0xabcd) % ROUTES;
+                let path = format!(
+                    "/r{}/items/{}",
+                    char::from(b'a' + route as u8),
+                    random(n) % 100_000
+                );
+                (Uuid::from_u128(u128::from(n)).to_string(), path)
+            })
+            .collect();
+        let batch: Vec<UsageEvent<'_>> = (n..n + count)
+            .zip(&texts)
+            .map(|(n, (request_id, path))| {
+                let dice = random(n);
+                // In their order, as traffic is.
+                let at = NOW_US - span_us + (span_us as f64 * (n as f64 / events as f64)) as i64;
+                let status =
+                    [200, 200, 200, 200, 200, 201, 204, 304, 404, 500][(dice % 10) as usize];
+                let slow = 1.0 + (dice >> 40) as f64 / 4e6;
+                UsageEvent {
+                    id: UsageEventId(Uuid::from_u128((0x0190_u128 << 112) + u128::from(n))),
+                    organization_id: ORGANIZATION,
+                    api_id: Some(ApiId(id(1, u128::from(dice) % APIS))),
+                    key_id: Some(KeyId(id(2, u128::from(random(n ^ 99)) % keys))),
+                    request_id,
+                    started_at_us: at,
+                    method: if dice % 5 == 0 { "POST" } else { "GET" },
+                    path,
+                    status,
+                    error_code: None,
+                    latency_us: (3_000.0 * slow) as i64,
+                    upstream_us: Some(2_000),
+                    bytes_in: (dice % 500) as i64,
+                    bytes_out: (dice % 20_000) as i64,
+                    refused: false,
+                    route_id: None,
+                    verified: None,
+                    version_id: None,
+                    cache: (dice % 3 == 0).then_some(CacheState::Hit),
+                }
+            })
+            .collect();
+        let mark = UsageMark {
+            journal,
+            from: n,
+            to: n + count,
+        };
+        let begun = Instant::now();
+        store
+            .usage_ingest(&batch, &[mark], 1)
+            .await
+            .expect("stores");
+        stored += begun.elapsed();
+        n += count;
+        if n / count % 16 == 0 {
+            rolling += roll(&store).await;
+        }
+    }
+    rolling += roll(&store).await;
+    println!(
+        "{name}: {events} calls of {days} days; stored {:.0} a second, summed up {:.0} a second",
+        events as f64 / stored.as_secs_f64(),
+        events as f64 / rolling.as_secs_f64()
+    );
+    ask_all(&store, span_us).await;
+    store.close().await;
+}
+
+async fn roll(store: &Store) -> Duration {
+    let begun = Instant::now();
+    while store.usage_roll(EVER).await.expect("rolls") > 0 {}
+    begun.elapsed()
+}
+
+async fn ask_all(store: &Store, span_us: i64) {
+    let hours = |count: i64| -> Vec<i64> {
+        let to = Step::Hour.floor(NOW_US);
+        (0..count)
+            .rev()
+            .map(|n| to - n * Step::Hour.width_us())
+            .collect()
+    };
+    let by = |by: &[Dimension]| Question {
+        by: by.to_vec(),
+        latency: true,
+        ..Question::default()
+    };
+    let key = Filter {
+        key: Some(id(2, 17)),
+        ..Filter::default()
+    };
+    let whole = (Step::Hour.floor(NOW_US - span_us), NOW_US);
+    let ages = (Step::Hour.floor(NOW_US - 395 * DAY_US), NOW_US);
+    let day = (Step::Minute.floor(NOW_US - DAY_US), NOW_US);
+    let questions = [
+        ("totals, whole range", by(&[]), whole),
+        ("totals, 13 months", by(&[]), ages),
+        (
+            "series of a week by hour",
+            Question {
+                steps: hours(168),
+                ..by(&[])
+            },
+            (NOW_US - 7 * DAY_US, NOW_US),
+        ),
+        ("by API", by(&[Dimension::Api]), whole),
+        ("by route", by(&[Dimension::Route]), whole),
+        (
+            "by status and route",
+            by(&[Dimension::Status, Dimension::Route]),
+            whole,
+        ),
+        ("by key", by(&[Dimension::Key]), whole),
+        (
+            "one key by route",
+            Question {
+                filter: key.clone(),
+                ..by(&[Dimension::Route])
+            },
+            whole,
+        ),
+        (
+            "one key, a day",
+            Question {
+                filter: key,
+                ..by(&[])
+            },
+            day,
+        ),
+        ("a day by route", by(&[Dimension::Route]), day),
+    ];
+    for (name, question, (from, to)) in questions {
+        let coarsest = if question.steps.is_empty() {
+            Step::Day
+        } else {
+            Step::Hour
+        };
+        let kept = Kept {
+            calls_us: i64::MIN,
+            minutes_us: EVER.minutes_us,
+        };
+        let (from, to) = (Step::Minute.floor(from), Step::Minute.ceil(to));
+        let pieces = plan(from, to, coarsest, kept);
+        let mut took: Vec<Duration> = Vec::new();
+        let mut calls = 0;
+        for _ in 0..number("ASKED", 40) {
+            let begun = Instant::now();
+            let mut scan = Scan::new(question.clone());
+            store
+                .usage_scan(ORGANIZATION, &pieces, &mut scan)
+                .await
+                .expect("reads");
+            let answer = scan.finish();
+            calls = answer.total().calls;
+            took.push(begun.elapsed());
+        }
+        took.sort_unstable();
+        let at = |q: f64| took[((took.len() - 1) as f64 * q) as usize].as_secs_f64() * 1e3;
+        println!(
+            "  {name:<26} {:>7.1} ms p50 {:>7.1} ms p95  ({calls} calls)",
+            at(0.5),
+            at(0.95)
+        );
+    }
+}
