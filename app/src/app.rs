@@ -10,9 +10,9 @@ use leptos_router::{Lazy, SsrMode, path};
 
 use crate::ambient;
 use crate::areas::{
-    self, ApiCreate, ApiDetail, ApiList, Explain, Explorer, KeyCreate, KeyDetail, KeyList, Landing,
-    Limits, Login, OneCall, Policies, Policy, Register, RouteCreate, RouteDetail, Settings,
-    VersionCreate, VersionDetail,
+    self, ApiCreate, ApiDetail, ApiList, BudgetCreate, Costs, Explain, Explorer, Insights,
+    KeyCreate, KeyDetail, KeyList, Landing, Limits, Live, Login, OneCall, Policies, Policy,
+    Register, RouteCreate, RouteDetail, RuleCreate, Settings, VersionCreate, VersionDetail,
 };
 use crate::page_context::{Page, PageSeed};
 use crate::pages::console::{layout, overview, usage};
@@ -69,6 +69,11 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("policies") view={Lazy::<Policies>::new()} ssr=WHOLE />
                     <Route path=path!("policies/:kind") view={Lazy::<Policy>::new()} ssr=WHOLE />
                     <Route path=path!("usage") view=usage ssr=WHOLE />
+                    <Route path=path!("live") view={Lazy::<Live>::new()} ssr=WHOLE />
+                    <Route path=path!("costs") view={Lazy::<Costs>::new()} ssr=WHOLE />
+                    <Route path=path!("costs/rules/new") view={Lazy::<RuleCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("costs/budgets/new") view={Lazy::<BudgetCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("insights") view={Lazy::<Insights>::new()} ssr=WHOLE />
                     <Route path=path!("explorer") view={Lazy::<Explorer>::new()} ssr=WHOLE />
                     <Route path=path!("explain") view={Lazy::<Explain>::new()} ssr=WHOLE />
                     <Route path=path!("calls/:id") view={Lazy::<OneCall>::new()} ssr=WHOLE />

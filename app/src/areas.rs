@@ -11,7 +11,9 @@ use leptos_router::LazyRoute;
 use leptos_router::hooks::use_url;
 
 use crate::browser;
-use crate::pages::console::{apis, explain, explorer, keys, limits, policies, settings};
+use crate::pages::console::{
+    apis, costs, explain, explorer, insights, keys, limits, live, policies, settings,
+};
 use crate::pages::public::{landing, login, register};
 
 /// Declares an area: its pages, what draws each, and a route type for each.
@@ -96,6 +98,17 @@ area! {
     }
 }
 
+area! {
+    /// Watching what goes on.
+    show_watch, load_watch, Watch {
+        Live => live::live,
+        Insights => insights::insights,
+        Costs => costs::costs,
+        RuleCreate => costs::create_rule,
+        BudgetCreate => costs::create_budget,
+    }
+}
+
 /// The area that the page at `path` is in, by the name of its file; `None` for what is in the main
 /// module.
 pub fn of(path: &str) -> Option<&'static str> {
@@ -106,6 +119,7 @@ pub fn of(path: &str) -> Option<&'static str> {
     match first.unwrap_or_default() {
         "apis" | "keys" | "limits" | "policies" => Some("Catalogue"),
         "explorer" | "explain" | "calls" | "settings" => Some("Bench"),
+        "live" | "insights" | "costs" => Some("Watch"),
         _ => None,
     }
 }
@@ -117,6 +131,7 @@ pub async fn load(path: &str) -> bool {
         None => Ok(()),
         Some("Public") => load_public().await,
         Some("Catalogue") => load_catalogue().await,
+        Some("Watch") => load_watch().await,
         Some(_) => load_bench().await,
     };
     loaded.is_ok()
@@ -174,6 +189,7 @@ mod tests {
         assert_eq!(of("/console/apis/new"), Some("Catalogue"));
         assert_eq!(of("/console/settings/"), Some("Bench"));
         assert_eq!(of("/console/calls/0193-a"), Some("Bench"));
+        assert_eq!(of("/console/live"), Some("Watch"));
         assert_eq!(of("/console/apismith"), None);
     }
 }

@@ -2,6 +2,7 @@
 //! hydrated form in the browser; names of fields are the paths the contract uses in its errors.
 
 pub mod api;
+pub mod cost;
 pub mod key;
 pub mod limit;
 pub mod policy;

@@ -7,7 +7,9 @@
 pub mod account;
 pub mod apis;
 pub mod calls;
+pub mod costs;
 mod error;
+pub mod insights;
 pub mod keys;
 pub mod limits;
 pub mod policies;

@@ -1,6 +1,7 @@
 //! Usage, in the shapes the pages show.
 
 use apiverse_contract::Page;
+use apiverse_contract::insights::FindingView;
 use apiverse_contract::usage::{
     CallView, ErrorRow, LatencyReport, TopRow, UsageBreakdown, UsageQuery, UsageReport, UsageTotals,
 };
@@ -116,6 +117,8 @@ pub struct Overview {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Attention {
+    /// What is unusual, and nobody has taken note of yet.
+    pub findings: Vec<FindingView>,
     /// Errors that did not happen in the span before; without calls in that, those of servers.
     pub errors: Vec<ErrorRow>,
     /// Keys of which at least half the calls fail, of those with at least ten.
@@ -125,7 +128,7 @@ pub struct Attention {
 impl Attention {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.errors.is_empty() && self.failing_keys.is_empty()
+        self.findings.is_empty() && self.errors.is_empty() && self.failing_keys.is_empty()
     }
 }
 

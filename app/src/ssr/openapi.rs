@@ -3,7 +3,7 @@
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::rpc::{apis, calls, keys, limits, policies, routes, usage, versions};
+use crate::rpc::{apis, calls, costs, insights, keys, limits, policies, routes, usage, versions};
 
 /// One server function: `POST` with JSON in and out.
 #[derive(Clone, Copy, Debug)]
@@ -282,6 +282,72 @@ const FUNCTIONS: &[ServerFunction] = &[
         None,
     ),
     function(
+        "/api/fn/costs/report",
+        "What calls cost, with price rules and budgets",
+        Some("CostQuery"),
+        Some("CostsView"),
+    ),
+    function(
+        "/api/fn/costs/choices",
+        "What a price rule or budget can be for",
+        None,
+        Some("CostChoices"),
+    ),
+    function(
+        "/api/fn/costs/rules/add",
+        "Make a price rule",
+        Some("PutPriceRule"),
+        None,
+    ),
+    function(
+        "/api/fn/costs/rules/remove",
+        "Delete a price rule",
+        Some("RuleRef"),
+        None,
+    ),
+    function(
+        "/api/fn/costs/budgets/add",
+        "Make a budget",
+        Some("PutBudget"),
+        None,
+    ),
+    function(
+        "/api/fn/costs/budgets/remove",
+        "Delete a budget",
+        Some("BudgetRef"),
+        None,
+    ),
+    function(
+        "/api/fn/insights/list",
+        "What was unusual, the latest first, and what is muted",
+        Some("FindingsQuery"),
+        Some("InsightsView"),
+    ),
+    function(
+        "/api/fn/insights/acknowledge",
+        "Take note of a finding",
+        Some("TakeNote"),
+        None,
+    ),
+    function(
+        "/api/fn/insights/reopen",
+        "Take that back",
+        Some("FindingRef"),
+        None,
+    ),
+    function(
+        "/api/fn/insights/mute",
+        "Mute findings",
+        Some("CreateMute"),
+        None,
+    ),
+    function(
+        "/api/fn/insights/unmute",
+        "End a mute",
+        Some("MuteRef"),
+        None,
+    ),
+    function(
         "/api/fn/usage/overview",
         "What happened in a span, compared with the one before",
         Some("OverviewQuery"),
@@ -355,6 +421,19 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<versions::VersionDetail>(&mut all);
     add::<versions::SaveVersion>(&mut all);
     add::<versions::SaveVersioning>(&mut all);
+    add::<apiverse_contract::insights::FindingsQuery>(&mut all);
+    add::<apiverse_contract::insights::CreateMute>(&mut all);
+    add::<apiverse_contract::costs::CostQuery>(&mut all);
+    add::<apiverse_contract::costs::PutPriceRule>(&mut all);
+    add::<apiverse_contract::costs::PutBudget>(&mut all);
+    add::<costs::CostsView>(&mut all);
+    add::<costs::CostChoices>(&mut all);
+    add::<costs::RuleRef>(&mut all);
+    add::<costs::BudgetRef>(&mut all);
+    add::<insights::InsightsView>(&mut all);
+    add::<insights::FindingRef>(&mut all);
+    add::<insights::TakeNote>(&mut all);
+    add::<insights::MuteRef>(&mut all);
     add::<usage::OverviewQuery>(&mut all);
     add::<usage::Overview>(&mut all);
     add::<usage::UsageView>(&mut all);

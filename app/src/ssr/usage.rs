@@ -1,5 +1,6 @@
 //! What the Overview and the Usage page show.
 
+use apiverse_contract::insights::{FindingState, FindingsQuery};
 use apiverse_contract::usage::{
     CallView, ErrorRow, TopRow, UsageBreakdown, UsageDimension, UsageQuery, UsageSort,
 };
@@ -102,7 +103,19 @@ async fn attention(member: &Member, query: &UsageQuery, compared: bool) -> Rpc<A
         .usage_top(&member.actor, keys)
         .await
         .map_err(fail)?;
+    let open = FindingsQuery {
+        state: Some(FindingState::Open),
+        acknowledged: Some(false),
+        limit: Some(TOP),
+        ..FindingsQuery::default()
+    };
+    let findings = member
+        .platform
+        .findings_list(&member.actor, open)
+        .await
+        .map_err(fail)?;
     Ok(Attention {
+        findings: findings.data,
         errors,
         failing_keys: keys.into_iter().filter(is_failing).collect(),
     })

@@ -7,6 +7,7 @@ pub mod copy;
 pub mod dialog;
 pub mod dynamic;
 pub mod error;
+pub mod events;
 pub mod field;
 pub mod form;
 pub mod icon;

@@ -27,11 +27,18 @@ struct Group {
 static GROUPS: [Group; 3] = [
     Group {
         name: "",
-        entries: &[Entry {
-            href: "/console",
-            name: "Overview",
-            icon: icondata_lu::LuLayoutDashboard.data,
-        }],
+        entries: &[
+            Entry {
+                href: "/console",
+                name: "Overview",
+                icon: icondata_lu::LuLayoutDashboard.data,
+            },
+            Entry {
+                href: "/console/live",
+                name: "Live",
+                icon: icondata_lu::LuRadio.data,
+            },
+        ],
     },
     Group {
         name: "Build",
@@ -70,6 +77,16 @@ static GROUPS: [Group; 3] = [
                 href: "/console/usage",
                 name: "Usage",
                 icon: icondata_lu::LuChartColumn.data,
+            },
+            Entry {
+                href: "/console/costs",
+                name: "Costs",
+                icon: icondata_lu::LuCoins.data,
+            },
+            Entry {
+                href: "/console/insights",
+                name: "Insights",
+                icon: icondata_lu::LuLightbulb.data,
             },
             Entry {
                 href: "/console/explain",

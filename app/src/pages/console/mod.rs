@@ -2,11 +2,14 @@
 
 pub mod apis;
 mod calls;
+pub mod costs;
 pub mod explain;
 mod explorer;
+pub mod insights;
 pub mod keys;
 mod layout;
 mod limits;
+pub mod live;
 mod overview;
 pub mod policies;
 mod series;

@@ -245,6 +245,21 @@ fn attention(found: &Attention, span: Span) -> AnyView {
             .into_any()
         })
         .collect_view();
+    let findings = found
+        .findings
+        .iter()
+        .map(|finding| {
+            view! {
+                <li class="border-b border-line px-4 py-2">
+                    <a class="link-quiet" href="/console/insights?state=open">
+                        {finding.summary.clone()}
+                    </a>
+                    <span class="text-muted">", since " {format::stamp(finding.started_at)}</span>
+                </li>
+            }
+            .into_any()
+        })
+        .collect_view();
     view! {
         <section class="panel">
             <div class="panel-head">
@@ -252,6 +267,7 @@ fn attention(found: &Attention, span: Span) -> AnyView {
                 <h2>"Look at this"</h2>
                 <span class="text-sm text-muted">{format!("Errors and failing keys of the last {}", span.words())}</span>
             </div>
+            <ul>{findings}</ul>
             {errors}
             <ul>{keys}</ul>
         </section>

@@ -5,6 +5,8 @@
 
 mod account;
 mod apis;
+mod costs;
+mod insights;
 mod keys;
 mod limits;
 mod policies;
@@ -43,6 +45,10 @@ pub fn routes() -> Router<ConsoleState> {
             "/console/apis/{id}/versions/{version}",
             post(versions::change),
         )
+        .route("/console/costs", post(costs::change))
+        .route("/console/costs/rules/new", post(costs::create_rule))
+        .route("/console/costs/budgets/new", post(costs::create_budget))
+        .route("/console/insights", post(insights::change))
         .route("/console/limits", post(limits::organization))
         .route("/console/policies/{kind}", post(policies::change))
         .route("/console/keys/new", post(keys::create))

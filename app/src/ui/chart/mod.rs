@@ -19,6 +19,8 @@ use super::dynamic::{changing, on};
 pub enum Unit {
     Count,
     Millis,
+    /// Of a currency that is named elsewhere.
+    Money,
 }
 
 impl Unit {
@@ -26,6 +28,7 @@ impl Unit {
         match self {
             Self::Count => crate::format::compact(value),
             Self::Millis => crate::format::millis(value),
+            Self::Money => crate::format::compact(value),
         }
     }
 
@@ -38,6 +41,7 @@ impl Unit {
             )]
             Self::Count => crate::format::count(value as u64),
             Self::Millis => crate::format::millis(value),
+            Self::Money => crate::format::decimal(value, 4),
         }
     }
 }

@@ -188,7 +188,8 @@ fn range(filter: &Filter, usage: &UsageReport) -> AnyView {
     .into_any()
 }
 
-fn choice(
+/// A choice of a filter; the empty one means all.
+pub fn choice(
     name: &'static str,
     label: &'static str,
     all: &'static str,

@@ -26,6 +26,7 @@ use crate::ui::pager::pager;
 use crate::ui::skeleton;
 use crate::ui::span::span_picker;
 
+pub use self::filters::choice;
 pub use self::panels::{errors_table, share};
 
 pub fn usage() -> AnyView {
