@@ -195,6 +195,11 @@ export function places(owner: Owner): Place[] {
       heading: /^Upstream of Weather-/,
       signedIn: true,
     },
+    { name: "live", path: "/console/live", heading: /^Live$/, signedIn: true },
+    { name: "costs", path: "/console/costs", heading: /^Costs$/, signedIn: true },
+    { name: "new-price-rule", path: "/console/costs/rules/new", heading: /^New price rule$/, signedIn: true },
+    { name: "new-budget", path: "/console/costs/budgets/new", heading: /^New budget$/, signedIn: true },
+    { name: "insights", path: "/console/insights", heading: /^Insights$/, signedIn: true },
     { name: "explain", path: "/console/explain", heading: /^Explain$/, signedIn: true },
     {
       name: "explained",
