@@ -11,7 +11,9 @@ use leptos_router::LazyRoute;
 use leptos_router::hooks::use_url;
 
 use crate::browser;
-use crate::pages::console::{apis, explain, explorer, keys, limits, policies, settings};
+use crate::pages::console::{
+    apis, explain, explorer, keys, limits, plan, policies, settings, targets,
+};
 use crate::pages::public::{landing, login, register};
 
 /// Declares an area: its pages, what draws each, and a route type for each.
@@ -92,6 +94,8 @@ area! {
         Explorer => explorer,
         Explain => explain::ask,
         OneCall => explain::one,
+        Plan => plan::plan,
+        Targets => targets::targets,
         Settings => settings,
     }
 }
@@ -105,7 +109,7 @@ pub fn of(path: &str) -> Option<&'static str> {
     let first = below.trim_start_matches('/').split('/').next();
     match first.unwrap_or_default() {
         "apis" | "keys" | "limits" | "policies" => Some("Catalogue"),
-        "explorer" | "explain" | "calls" | "settings" => Some("Bench"),
+        "explorer" | "explain" | "calls" | "plan" | "targets" | "settings" => Some("Bench"),
         _ => None,
     }
 }
@@ -174,6 +178,8 @@ mod tests {
         assert_eq!(of("/console/apis/new"), Some("Catalogue"));
         assert_eq!(of("/console/settings/"), Some("Bench"));
         assert_eq!(of("/console/calls/0193-a"), Some("Bench"));
+        assert_eq!(of("/console/plan"), Some("Bench"));
+        assert_eq!(of("/console/targets/0193-a"), Some("Bench"));
         assert_eq!(of("/console/apismith"), None);
     }
 }

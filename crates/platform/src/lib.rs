@@ -38,7 +38,7 @@ pub use actor::{Actor, RequestInfo, Via};
 pub use apis::{ApiCreateError, ApiDeleteError, ApiGetError, ApiListError, ApiUpdateError};
 pub use audit::AuditListError;
 pub use clock::Clock;
-pub use configuration::ConfigurationError;
+pub use configuration::{ConfigurationError, Draft};
 pub use explain::ExplainError;
 pub use fault::{Fault, StoreFault};
 pub use first_start::{

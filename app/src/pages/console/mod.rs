@@ -8,9 +8,11 @@ pub mod keys;
 mod layout;
 mod limits;
 mod overview;
+pub mod plan;
 pub mod policies;
 mod series;
 mod settings;
+pub mod targets;
 mod usage;
 
 pub use explorer::explorer;

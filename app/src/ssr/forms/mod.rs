@@ -7,9 +7,12 @@ mod account;
 mod apis;
 mod keys;
 mod limits;
+mod plan;
 mod policies;
 mod routes;
 mod versions;
+
+pub use limits::changed as changed_limits;
 
 use apiverse_contract::{ErrorCode, Problem};
 use apiverse_platform::{Actor, RequestInfo};
