@@ -11,8 +11,9 @@ use leptos_router::{Lazy, SsrMode, path};
 use crate::ambient;
 use crate::areas::{
     self, ApiCreate, ApiDetail, ApiList, BudgetCreate, Costs, Explain, Explorer, Insights,
-    KeyCreate, KeyDetail, KeyList, Landing, Limits, Live, Login, OneCall, Policies, Policy,
-    Register, RouteCreate, RouteDetail, RuleCreate, Settings, VersionCreate, VersionDetail,
+    KeyCreate, KeyDetail, KeyList, Landing, Limits, Live, Login, OneCall, Plan, Policies, Policy,
+    Register, RouteCreate, RouteDetail, RuleCreate, Settings, Targets, VersionCreate,
+    VersionDetail,
 };
 use crate::page_context::{Page, PageSeed};
 use crate::pages::console::{layout, overview, usage};
@@ -77,6 +78,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("explorer") view={Lazy::<Explorer>::new()} ssr=WHOLE />
                     <Route path=path!("explain") view={Lazy::<Explain>::new()} ssr=WHOLE />
                     <Route path=path!("calls/:id") view={Lazy::<OneCall>::new()} ssr=WHOLE />
+                    <Route path=path!("plan") view={Lazy::<Plan>::new()} ssr=WHOLE />
+                    <Route path=path!("targets/:id") view={Lazy::<Targets>::new()} ssr=WHOLE />
                     <Route path=path!("settings") view={Lazy::<Settings>::new()} ssr=WHOLE />
                 </ParentRoute>
             </Routes>

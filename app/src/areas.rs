@@ -12,7 +12,7 @@ use leptos_router::hooks::use_url;
 
 use crate::browser;
 use crate::pages::console::{
-    apis, costs, explain, explorer, insights, keys, limits, live, policies, settings,
+    apis, costs, explain, explorer, insights, keys, limits, live, plan, policies, settings, targets,
 };
 use crate::pages::public::{landing, login, register};
 
@@ -94,6 +94,8 @@ area! {
         Explorer => explorer,
         Explain => explain::ask,
         OneCall => explain::one,
+        Plan => plan::plan,
+        Targets => targets::targets,
         Settings => settings,
     }
 }
@@ -118,7 +120,7 @@ pub fn of(path: &str) -> Option<&'static str> {
     let first = below.trim_start_matches('/').split('/').next();
     match first.unwrap_or_default() {
         "apis" | "keys" | "limits" | "policies" => Some("Catalogue"),
-        "explorer" | "explain" | "calls" | "settings" => Some("Bench"),
+        "explorer" | "explain" | "calls" | "plan" | "targets" | "settings" => Some("Bench"),
         "live" | "insights" | "costs" => Some("Watch"),
         _ => None,
     }
@@ -190,6 +192,8 @@ mod tests {
         assert_eq!(of("/console/settings/"), Some("Bench"));
         assert_eq!(of("/console/calls/0193-a"), Some("Bench"));
         assert_eq!(of("/console/live"), Some("Watch"));
+        assert_eq!(of("/console/plan"), Some("Bench"));
+        assert_eq!(of("/console/targets/0193-a"), Some("Bench"));
         assert_eq!(of("/console/apismith"), None);
     }
 }

@@ -200,6 +200,13 @@ export function places(owner: Owner): Place[] {
     { name: "new-price-rule", path: "/console/costs/rules/new", heading: /^New price rule$/, signedIn: true },
     { name: "new-budget", path: "/console/costs/budgets/new", heading: /^New budget$/, signedIn: true },
     { name: "insights", path: "/console/insights", heading: /^Insights$/, signedIn: true },
+    {
+      name: "plan",
+      path: "/console/plan?at=%2Fconsole%2Fpolicies%2Fcache&fields=form%3Dpolicy%26enabled%3Dtrue%26default_ttl_seconds%3D60",
+      heading: /^Plan$/,
+      signedIn: true,
+    },
+    { name: "targets", path: `/console/targets/${owner.api.id}`, heading: /^Targets of Weather-/, signedIn: true },
     { name: "explain", path: "/console/explain", heading: /^Explain$/, signedIn: true },
     {
       name: "explained",

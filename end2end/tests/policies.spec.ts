@@ -103,6 +103,37 @@ test("another's change meanwhile is not overwritten", async ({ console: page, wa
   expect(await stored.json()).toMatchObject({ document: { default_ttl_seconds: 7 } });
 });
 
+test("a transform is tried on a call before it is saved", async ({ console: page, watch }) => {
+  // Lines that are no header fields are refused.
+  watch.expectProblem(/422/);
+  const api = await createApi(page, unique("Tried"));
+  await page.goto(`/console/policies/request_transform?on=api&id=${api.id}`);
+  await hydrated(page);
+  await page.getByRole("form", { name: "Policy", exact: true }).getByLabel("Put before").fill("/internal");
+  const form = page.getByRole("form", { name: "Try it" });
+  await form.getByLabel("Request", { exact: true }).fill("GET /orders?page=2");
+  await form.getByLabel("Request headers").fill("nonsense");
+  await form.getByRole("button", { name: "Try", exact: true }).click();
+  await expect(form.getByLabel("Request headers")).toHaveAttribute("aria-invalid", "true");
+  await form.getByLabel("Request headers").fill("Accept: text/plain");
+  await form.getByRole("button", { name: "Try", exact: true }).click();
+  const diff = form.locator("pre");
+  await expect(diff).toContainText("/internal/orders?page=2");
+  await expect(diff.locator("span").filter({ hasText: /^\+ / }).first()).toContainText("/internal/orders");
+  await expect(diff.locator("span").filter({ hasText: /^- / }).first()).not.toContainText("/internal");
+  // Nothing was saved.
+  const stored = await page.request.get(`${url()}/api/v1/policies/api/${api.id}/request_transform`);
+  expect(stored.status()).toBe(404);
+
+  await page.goto(`/console/policies/response_transform?on=api&id=${api.id}`);
+  await hydrated(page);
+  await page.getByRole("form", { name: "Policy", exact: true }).getByLabel("New status").fill("203");
+  const answer = page.getByRole("form", { name: "Try it" });
+  await answer.getByLabel("Answer's body").fill('{"a": 1}');
+  await answer.getByRole("button", { name: "Try", exact: true }).click();
+  await expect(answer.locator("pre")).toContainText("203");
+});
+
 test.describe("without a script", () => {
   test.use({ javaScriptEnabled: false });
 

@@ -356,7 +356,7 @@ fn console_state(
     gateway: &Arc<Gateway>,
     base_url: &str,
 ) -> ConsoleState {
-    let gateway = Arc::clone(gateway);
+    let (asked, gateway) = (Arc::clone(gateway), Arc::clone(gateway));
     let site_root = settings.server.site_root.to_string_lossy();
     let options = LeptosOptions::builder()
         .output_name("apiverse")
@@ -373,6 +373,7 @@ fn console_state(
         Arc::new(move |organization, ask, asker, now_us| {
             gateway.explain(organization, ask, asker, now_us)
         }),
+        Arc::new(move |organization, api| asked.targets(organization, api)),
     )
 }
 

@@ -3,7 +3,9 @@
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::rpc::{apis, calls, costs, insights, keys, limits, policies, routes, usage, versions};
+use crate::rpc::{
+    apis, calls, costs, insights, keys, limits, plan, policies, routes, targets, usage, versions,
+};
 
 /// One server function: `POST` with JSON in and out.
 #[derive(Clone, Copy, Debug)]
@@ -348,6 +350,18 @@ const FUNCTIONS: &[ServerFunction] = &[
         None,
     ),
     function(
+        "/api/fn/plan",
+        "What a change that is not saved would do to the calls of late",
+        Some("DraftRef"),
+        Some("DraftPlan"),
+    ),
+    function(
+        "/api/fn/targets",
+        "How the targets of an API are",
+        Some("ApiRef"),
+        Some("TargetsView"),
+    ),
+    function(
         "/api/fn/usage/overview",
         "What happened in a span, compared with the one before",
         Some("OverviewQuery"),
@@ -412,6 +426,9 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<policies::SavePolicy>(&mut all);
     add::<policies::TryPolicy>(&mut all);
     add::<policies::RollBackPolicy>(&mut all);
+    add::<plan::DraftRef>(&mut all);
+    add::<plan::DraftPlan>(&mut all);
+    add::<targets::TargetsView>(&mut all);
     add::<routes::Routes>(&mut all);
     add::<routes::RouteRef>(&mut all);
     add::<routes::RouteDetail>(&mut all);

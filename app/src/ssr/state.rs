@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use apiverse_contract::OrganizationId;
 use apiverse_contract::explain::{ExplainRequest, Explanation};
+use apiverse_contract::policies::upstream::TargetsOfPolicy;
+use apiverse_contract::{ApiId, OrganizationId};
 use apiverse_platform::Platform;
 use axum::extract::FromRef;
 use leptos::config::LeptosOptions;
@@ -12,9 +13,13 @@ use leptos::config::LeptosOptions;
 use super::assets::Assets;
 
 /// Asks the gateway what would happen to a call of an organization's: who asks from where, and as of
-/// when (microseconds since 1970). The console knows nothing else of the gateway.
+/// when (microseconds since 1970).
 pub type Explain =
     Arc<dyn Fn(OrganizationId, &ExplainRequest, IpAddr, i64) -> Explanation + Send + Sync>;
+
+/// Asks the gateway what it knows of the targets of an organization's API. Beside [`Explain`] the
+/// console knows nothing of the gateway.
+pub type Targets = Arc<dyn Fn(OrganizationId, ApiId) -> Vec<TargetsOfPolicy> + Send + Sync>;
 
 /// Everything the console's handlers need; cheap to clone.
 #[derive(Clone)]
@@ -27,6 +32,8 @@ pub struct ConsoleState {
     pub secure_cookies: bool,
     /// What would happen to a call.
     pub explain: Explain,
+    /// How targets are.
+    pub targets: Targets,
     pub(crate) assets: Arc<Assets>,
 }
 
@@ -39,9 +46,11 @@ impl ConsoleState {
         gateway_base: &str,
         secure_cookies: bool,
         explain: Explain,
+        targets: Targets,
     ) -> Self {
         Self {
             explain,
+            targets,
             platform,
             assets: Arc::new(Assets::find(&leptos_options)),
             leptos_options,

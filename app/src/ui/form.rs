@@ -98,6 +98,13 @@ impl FormState {
     }
 
     fn submit(self, ev: &SubmitEvent, run: &mut dyn FnMut(Fields) -> Sent, empty: bool) {
+        // A button with a name of its own asks for something else, which the server does.
+        if ev
+            .submitter()
+            .is_some_and(|button| button.has_attribute("name"))
+        {
+            return;
+        }
         ev.prevent_default();
         let form = ev
             .target()
@@ -136,6 +143,17 @@ impl FormState {
     /// The button that sends the form.
     pub fn button(self, text: &'static str) -> AnyView {
         self.button_with_class(text, "btn btn-primary btn-sm")
+    }
+
+    /// The button that leads to what the form would do to the calls of late. It is not the first of
+    /// its form, so that the Enter key saves.
+    pub fn plan_button() -> AnyView {
+        view! {
+            <button type="submit" name="plan" value="1" class="btn btn-outline btn-sm">
+                "Plan"
+            </button>
+        }
+        .into_any()
     }
 
     pub fn button_with_class(self, text: &'static str, class: &'static str) -> AnyView {

@@ -42,7 +42,7 @@ pub use actor::{Actor, RequestInfo, Via};
 pub use apis::{ApiCreateError, ApiDeleteError, ApiGetError, ApiListError, ApiUpdateError};
 pub use audit::AuditListError;
 pub use clock::Clock;
-pub use configuration::ConfigurationError;
+pub use configuration::{ConfigurationError, Draft};
 pub use costs::CostError;
 pub use demo::{Demo, DemoError, DemoOptions};
 pub use explain::ExplainError;

@@ -1,7 +1,7 @@
 //! Policies, versions and the configuration as a whole, through REST and real calls.
 
 use apiverse_testkit::{Engine, Upstream, both};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::start;
 
@@ -10,6 +10,7 @@ both!(
     versions_are_called_told_of_and_end,
     a_configuration_is_copied_to_another_organization,
     a_configuration_is_tried_on_recent_calls,
+    a_form_is_tried_on_recent_calls,
 );
 
 async fn a_policy_holds_from_the_next_call_on(engine: Engine) {
@@ -188,4 +189,85 @@ async fn a_configuration_is_tried_on_recent_calls(engine: Engine) {
     let wrong = client.post("/configuration/plan", &wrong).await;
     let problem = wrong.assert_problem(422, "validation_failed");
     assert_eq!(problem["errors"][0]["field"], "policies.mock.status");
+}
+
+async fn a_form_is_tried_on_recent_calls(engine: Engine) {
+    let app = start(engine).await;
+    let upstream = Upstream::echo().await;
+    let client = app.stranger("ada").await;
+    let api = client.create_api("echo", &upstream.base()).await;
+    let (key_id, key) = client.create_key("first").await;
+    for _ in 0..3 {
+        let call = client.proxy("GET", "/echo/a", &key);
+        client.send(call).await.assert_status(200);
+    }
+    let plan = async |at: String, fields: Value| {
+        let draft = json!({ "at": at, "fields": fields });
+        client.post("/api/fn/plan", &draft).await
+    };
+    let cache = format!("/console/policies/cache?on=api&id={api}");
+    let told = apiverse_testkit::eventually("the calls are stored", async || {
+        let fields = json!([["form", "policy"], ["enabled", "true"]]);
+        let told = plan(cache.clone(), fields).await.expect_status(200).json();
+        (told["plan"]["calls"] == 3).then_some(told)
+    })
+    .await;
+    assert_eq!(told["title"], "Cache of the API echo", "{told}");
+    assert_eq!(told["plan"]["after"]["cached"], 3, "{told}");
+
+    let quota = json!([
+        ["form", "limit-save"],
+        ["kind", "quota"],
+        ["limit_name", "daily"],
+        ["limit", "1"],
+        ["period", "day"],
+    ]);
+    for (at, by) in [
+        ("/console/limits".to_owned(), "limits.daily"),
+        (format!("/console/apis/{api}"), "apis.echo.limits.daily"),
+        (format!("/console/keys/{key_id}"), "keys.first.limits.daily"),
+    ] {
+        let told = plan(at, quota.clone()).await.expect_status(200).json();
+        assert_eq!(told["plan"]["after"]["limited"], 2, "{told}");
+        assert_eq!(told["plan"]["changed"][0]["after"]["by"], by);
+    }
+    let there = client.get("/configuration").await.expect_status(200).json();
+    assert!(there["apis"]["echo"]["limits"].is_null(), "{there}");
+    assert!(
+        there["keys"].is_null() && there["limits"].is_null(),
+        "{there}"
+    );
+
+    let wrong = json!([["form", "policy"], ["default_ttl_seconds", "soon"]]);
+    let told = plan(cache.clone(), wrong).await;
+    let told = told.assert_problem(422, "validation_failed");
+    assert_eq!(told["errors"][0]["field"], "default_ttl_seconds");
+    for at in [
+        "/console/nowhere",
+        "https://example.com/",
+        "/console/apis/x",
+    ] {
+        let told = plan(at.to_owned(), quota.clone()).await;
+        assert_eq!(told.status, 404, "{at}");
+    }
+    let eve = app.stranger("eve").await;
+    let draft = json!({ "at": cache, "fields": [["form", "policy"]] });
+    assert_eq!(eve.post("/api/fn/plan", &draft).await.status, 404);
+
+    let targets = json!({ "id": api });
+    let told = client.post("/api/fn/targets", &targets).await;
+    assert_eq!(told.expect_status(200).json()["groups"], json!([]));
+    let policy = json!({ "targets": [{ "url": upstream.base() }] });
+    client
+        .put(&format!("/policies/api/{api}/upstream"), &policy)
+        .await
+        .assert_status(201);
+    let told = apiverse_testkit::eventually("the targets are known", async || {
+        let told = client.post("/api/fn/targets", &targets).await;
+        let told = told.expect_status(200).json();
+        (told["groups"][0]["targets"][0]["health"] == "healthy").then_some(told)
+    })
+    .await;
+    assert_eq!(told["groups"][0]["place"], "the API echo");
+    assert_eq!(eve.post("/api/fn/targets", &targets).await.status, 404);
 }

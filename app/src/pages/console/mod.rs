@@ -11,9 +11,11 @@ mod layout;
 mod limits;
 pub mod live;
 mod overview;
+pub mod plan;
 pub mod policies;
 mod series;
 mod settings;
+pub mod targets;
 mod usage;
 
 pub use explorer::explorer;

@@ -31,6 +31,9 @@ pub async fn create(State(state): State<ConsoleState>, request: Request) -> Resp
 /// Saving, switching and deleting, told apart by the form's name.
 pub async fn change(State(state): State<ConsoleState>, request: Request) -> Response {
     let (posted, readable) = Posted::read(request).await;
+    if let Some(answer) = posted.planned() {
+        return answer;
+    }
     let form = posted.form();
     let outcome = async {
         readable?;

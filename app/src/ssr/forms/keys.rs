@@ -38,6 +38,9 @@ enum Done {
 /// Saving, rotating and revoking, told apart by the form's name.
 pub async fn change(State(state): State<ConsoleState>, request: Request) -> Response {
     let (posted, readable) = Posted::read(request).await;
+    if let Some(answer) = posted.planned() {
+        return answer;
+    }
     let form = posted.form();
     let outcome = async {
         readable?;

@@ -13,6 +13,9 @@ use apiverse_contract::Problem;
 /// The organization's.
 pub async fn organization(State(state): State<ConsoleState>, request: Request) -> Response {
     let (posted, readable) = Posted::read(request).await;
+    if let Some(answer) = posted.planned() {
+        return answer;
+    }
     let form = posted.form();
     let outcome = async {
         readable?;

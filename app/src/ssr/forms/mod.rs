@@ -9,9 +9,12 @@ mod costs;
 mod insights;
 mod keys;
 mod limits;
+mod plan;
 mod policies;
 mod routes;
 mod versions;
+
+pub use limits::changed as changed_limits;
 
 use apiverse_contract::{ErrorCode, Problem};
 use apiverse_platform::{Actor, RequestInfo};

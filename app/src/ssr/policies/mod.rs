@@ -127,18 +127,7 @@ pub async fn save(member: &Member, input: SavePolicy) -> Result<(), Problem> {
     let kind = policy.kind;
     let place = parsed(&policy)?;
     let fields = Fields(fields);
-    let value = match fields.optional("document") {
-        Some(text) => document::parse(&text).map_err(|error| invalid(vec![error]))?,
-        None => {
-            let old = own(platform, actor, place).await.map_err(|error| error.0)?;
-            let old = old.map_or_else(|| json!({}), |old| old.document);
-            document::read(kind, old, &fields).map_err(invalid)?
-        }
-    };
-    let document = PolicyDocument::from_value(kind, value).map_err(|error| {
-        let message = format!("is not understood: {error}");
-        invalid(vec![FieldError::new("document", message)])
-    })?;
+    let document = drafted(member, &policy, &fields).await?;
     let condition = match version {
         0 => Condition::Absent,
         version => Condition::Version(version),
@@ -154,6 +143,32 @@ pub async fn save(member: &Member, input: SavePolicy) -> Result<(), Problem> {
             Err(problem)
         }
     }
+}
+
+/// The document that a form's fields make of the one that is there.
+///
+/// # Errors
+/// Fields that cannot be read.
+pub async fn drafted(
+    member: &Member,
+    which: &PolicyRef,
+    fields: &Fields,
+) -> Result<PolicyDocument, Problem> {
+    let Member { platform, actor } = member;
+    let kind = which.kind;
+    let value = match fields.optional("document") {
+        Some(text) => document::parse(&text).map_err(|error| invalid(vec![error]))?,
+        None => {
+            let old = own(platform, actor, parsed(which)?).await;
+            let old = old.map_err(|error| error.0)?;
+            let old = old.map_or_else(|| json!({}), |old| old.document);
+            document::read(kind, old, fields).map_err(invalid)?
+        }
+    };
+    PolicyDocument::from_value(kind, value).map_err(|error| {
+        let message = format!("is not understood: {error}");
+        invalid(vec![FieldError::new("document", message)])
+    })
 }
 
 /// The latest calls that come to the place, once each. Only transforms ask for them.

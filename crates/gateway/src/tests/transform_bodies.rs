@@ -1,6 +1,7 @@
 //! Bodies under policies, whatever their pieces, codings and pauses: the caller gets what was sent,
 //! or is told that it is not there.
 
+use std::any::Any;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,14 +9,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use apiverse_contract::policies::{PolicyKind, PolicyScope};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use super::world::*;
 
@@ -39,6 +44,8 @@ pub(super) struct Case {
     pub(super) pieces: Vec<usize>,
     /// Where it breaks off, in thousandths of the body.
     pub(super) cut: Option<usize>,
+    /// The caller speaks HTTP/2, and takes so many bytes of a body at a time.
+    pub(super) window: Option<u32>,
 }
 
 const ACCEPTED: [Option<&str>; 6] = [
@@ -58,6 +65,7 @@ pub(super) fn cases() -> impl Strategy<Value = Case> {
     ];
     let framing = select(vec![Framing::Length, Framing::Chunked, Framing::Close]);
     let cut = prop_oneof![3 => Just(None), 1 => (0_usize..1000).prop_map(Some)];
+    let window = prop_oneof![1 => Just(None), 1 => (1_u32..70_000).prop_map(Some)];
     (
         select(APIS.map(|(name, _)| name).to_vec()),
         select(ACCEPTED.to_vec()),
@@ -66,21 +74,25 @@ pub(super) fn cases() -> impl Strategy<Value = Case> {
         proptest::collection::vec(item, 0..60),
         proptest::collection::vec(0_usize..5000, 1..8),
         cut,
+        window,
     )
-        .prop_map(|(api, accept, coding, framing, items, pieces, cut)| Case {
-            api,
-            accept,
-            coding,
-            framing,
-            items,
-            // Else nothing would ever be sent.
-            pieces: match pieces.iter().any(|piece| *piece > 0) {
-                true => pieces,
-                false => vec![1],
+        .prop_map(
+            |(api, accept, coding, framing, items, pieces, cut, window)| Case {
+                window,
+                api,
+                accept,
+                coding,
+                framing,
+                items,
+                // Else nothing would ever be sent.
+                pieces: match pieces.iter().any(|piece| *piece > 0) {
+                    true => pieces,
+                    false => vec![1],
+                },
+                // The end of the connection is the end of the body then.
+                cut: cut.filter(|_| framing != Framing::Close),
             },
-            // The end of the connection is the end of the body then.
-            cut: cut.filter(|_| framing != Framing::Close),
-        })
+        )
 }
 
 pub(super) type Attached = &'static [(PolicyKind, &'static str)];
@@ -212,15 +224,32 @@ async fn sender(present: Arc<Mutex<Option<Case>>>) -> SocketAddr {
     .await
 }
 
-async fn check(world: &World, case: &Case, number: usize) -> Result<(), TestCaseError> {
+/// Asks as the case says. The connection lasts as long as its sender, which comes along.
+async fn ask(world: &World, case: &Case, number: usize) -> (Response<Incoming>, Box<dyn Any>) {
     let path = format!("/proxy/{}/{number}", case.api);
     let mut request = world.request("GET", &path);
     if let Some(accept) = case.accept {
         request = request.header("accept-encoding", accept);
     }
-    let mut connection = world.connect().await;
-    let answered = connection.send_request(request.body(Full::default()).unwrap());
-    let response = in_time("an answer", answered).await.unwrap();
+    let mut request = request.body(Full::default()).unwrap();
+    let Some(window) = case.window else {
+        let mut sender = world.connect().await;
+        let response = in_time("an answer", sender.send_request(request)).await;
+        return (response.unwrap(), Box::new(sender));
+    };
+    *request.uri_mut() = format!("http://{}{path}", world.addr).parse().unwrap();
+    request.headers_mut().remove("host");
+    let socket = TcpStream::connect(world.addr).await.unwrap();
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection);
+    let response = in_time("an answer", sender.send_request(request)).await;
+    (response.unwrap(), Box::new(sender))
+}
+
+async fn check(world: &World, case: &Case, number: usize) -> Result<(), TestCaseError> {
+    let (response, _sender) = ask(world, case, number).await;
     let (parts, mut incoming) = response.into_parts();
     let mut body = Vec::new();
     let mut broke = false;
@@ -279,7 +308,7 @@ fn bodies_are_what_was_sent_or_break_off() {
         world
     });
     let config = Config {
-        cases: 96,
+        cases: 160,
         max_shrink_iters: 200,
         failure_persistence: None,
         ..Config::default()

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use apiverse_contract::policies::PolicyKind;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
 use super::transform_bodies::{Attached, Case, Framing, add, cases};
 use super::world::*;
@@ -83,6 +86,53 @@ async fn send_pieces(world: &World, case: &Case, path: &str) -> Vec<u8> {
     answer
 }
 
+/// The same over HTTP/2; the status, if there is an answer.
+async fn send_frames(world: &World, case: &Case, path: &str) -> Option<StatusCode> {
+    let body = case.sent();
+    let mut request = Request::post(format!("http://{}{path}", world.addr))
+        .header("x-api-key", &world.key)
+        .header("content-type", "application/json");
+    if let Some(coding) = case.coding {
+        request = request.header("content-encoding", coding);
+    }
+    if case.framing == Framing::Length {
+        request = request.header("content-length", body.len());
+    }
+    let mut rest = Bytes::from(body[..case.arriving(body.len())].to_vec());
+    let (pieces, is_cut) = (case.pieces.clone(), case.cut.is_some());
+    let (sender, receiver) = mpsc::channel::<std::io::Result<Frame<Bytes>>>(1);
+    tokio::spawn(async move {
+        for piece in pieces.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let next = rest.split_to((*piece).min(rest.len()));
+            if next.is_empty() {
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+            } else if sender.send(Ok(Frame::data(next))).await.is_err() {
+                return;
+            }
+        }
+        if is_cut {
+            let _ = sender.send(Err(std::io::Error::other("cut"))).await;
+        }
+    });
+    let frames = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        let next = receiver.recv().await?;
+        Some((next, receiver))
+    });
+    let socket = TcpStream::connect(world.addr).await.unwrap();
+    let (mut client, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = request.body(StreamBody::new(Box::pin(frames))).unwrap();
+    let answer = in_time("an answer", client.send_request(request)).await;
+    Some(answer.ok()?.status())
+}
+
 #[test]
 fn requests_are_what_was_sent_or_do_not_arrive() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -107,7 +157,7 @@ fn requests_are_what_was_sent_or_do_not_arrive() {
         world
     });
     let config = Config {
-        cases: 96,
+        cases: 160,
         max_shrink_iters: 200,
         failure_persistence: None,
         ..Config::default()
@@ -117,7 +167,14 @@ fn requests_are_what_was_sent_or_do_not_arrive() {
         .run(&(names, cases()), |(name, case)| {
             *taken.lock() = None;
             let path = format!("/proxy/{name}/a");
-            let answer = runtime.block_on(send_pieces(&world, &case, &path));
+            let answer = match case.window {
+                None => runtime.block_on(send_pieces(&world, &case, &path)),
+                Some(_) => {
+                    let status = runtime.block_on(send_frames(&world, &case, &path));
+                    let status = status.map_or(0, |status| status.as_u16());
+                    format!("HTTP/1.1 {status}").into_bytes()
+                }
+            };
             let taken = taken.lock().take();
             if case.cut.is_some() {
                 prop_assert!(taken.is_none(), "a part was passed on as the whole");

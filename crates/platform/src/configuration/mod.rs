@@ -15,6 +15,7 @@ use crate::fault::{Invalid, KeptChanging, SlugInUse, operation_error};
 use crate::permissions::Permission;
 use crate::platform::{Event, Platform};
 use compare::{CompareError, Comparison};
+pub use plan::Draft;
 use present::Present;
 
 operation_error! {

@@ -1,15 +1,17 @@
 //! Recent calls against configurations that are not applied.
 
+use apiverse_contract::auth::Role;
 use apiverse_contract::configuration::ConfigurationRequest;
 use apiverse_contract::configuration::plan::{PlanGroup, PlanOutcome, PlanRequest, TrafficPlan};
 use apiverse_contract::keys::CreateApiKey;
-use apiverse_contract::{ApiId, ErrorCode, KeyId, UsageEventId};
+use apiverse_contract::policies::{PolicyDocument, PolicyKind, PolicyLevel};
+use apiverse_contract::{ApiId, ErrorCode, KeyId, ListQuery, UsageEventId};
 use apiverse_store::{UsageMark, UsageRow};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Bench, api, bench};
-use crate::{Actor, Fault};
+use crate::{Actor, Draft, Fault};
 
 struct Traffic {
     bench: Bench,
@@ -117,6 +119,89 @@ fn told(group: &PlanGroup) -> (PlanOutcome, PlanOutcome, Option<&str>, u64) {
         after.by.as_deref(),
         group.calls,
     )
+}
+
+#[tokio::test]
+async fn one_change_is_tried_where_it_would_be_made() {
+    let mut traffic = Traffic::new().await;
+    for seconds in [40, 30, 20, 10] {
+        traffic.call(seconds, "/today");
+    }
+    traffic.store().await;
+    traffic
+        .apply(weather(
+            json!({ "routes": { "today": { "path": "/today" } } }),
+        ))
+        .await;
+    let platform = &traffic.bench.platform;
+    let actor = &traffic.actor;
+    let routes = platform.route_list(actor, traffic.api, ListQuery::default());
+    let route = routes.await.expect("lists").data[0].id;
+    let versions = platform.version_list(actor, traffic.api).await;
+    let version = versions.expect("lists")[0].id;
+    let plan = async |at: (PolicyLevel, Uuid), draft: Draft| {
+        let plan = platform.draft_plan(actor, at, draft).await;
+        plan.map_err(|error| error.code())
+    };
+    let cache = || {
+        let document = PolicyDocument::from_value(PolicyKind::Cache, json!({}));
+        Draft::Policy(Box::new(document.expect("is understood")))
+    };
+    let quota = || {
+        let limits = json!({ "quotas": [{ "name": "daily", "limit": 3, "period": "day" }] });
+        Draft::Limits(serde_json::from_value(limits).expect("is understood"))
+    };
+    let organization = (PolicyLevel::Organization, actor.organization_id.0);
+    let api = (PolicyLevel::Api, traffic.api.0);
+    let key = (PolicyLevel::Key, traffic.key.0);
+    let route = (PolicyLevel::Route, route.0);
+    let version = (PolicyLevel::Version, version.0);
+    let by = |place: &str, what: &str| match place {
+        "" => Some(what.to_owned()),
+        place => Some(format!("{place}.{what}")),
+    };
+    for (at, place) in [
+        (organization, ""),
+        (api, "apis.weather"),
+        (version, "apis.weather.versions.default"),
+        (route, "apis.weather.routes.today"),
+        (key, "keys.mobile"),
+    ] {
+        let told = plan(at, cache()).await.expect("is planned");
+        assert_eq!((told.calls, told.after.cached), (4, 4), "{place}");
+        assert_eq!(told.changed[0].after.by, by(place, "policies.cache"));
+        if at == version {
+            let refused = plan(at, quota()).await.expect_err("has none");
+            assert_eq!(refused, ErrorCode::ValidationFailed);
+            continue;
+        }
+        let told = plan(at, quota()).await.expect("is planned");
+        assert_eq!((told.before.limited, told.after.limited), (0, 1));
+        assert_eq!(told.changed[0].after.by, by(place, "limits.daily"));
+    }
+    let there = platform.configuration_export(actor).await.expect("exports");
+    assert!(there.policies.is_empty() && there.keys.is_empty());
+
+    // What is another's, or nobody's, is not there; what is not valid is not planned.
+    for (level, id) in [(PolicyLevel::Api, Uuid::nil()), (PolicyLevel::Key, route.1)] {
+        let refused = plan((level, id), cache()).await.expect_err("is not there");
+        assert_eq!(refused, ErrorCode::ValidationFailed);
+    }
+    let eve = traffic.bench.actor("eve").await;
+    let refused = platform.draft_plan(&eve, api, cache()).await;
+    assert_eq!(
+        refused.expect_err("is another's").code(),
+        ErrorCode::ValidationFailed
+    );
+    let document = PolicyDocument::from_value(PolicyKind::Mock, json!({ "status": 1 }));
+    let wrong = Draft::Policy(Box::new(document.expect("is understood")));
+    assert!(plan(api, wrong).await.is_err());
+    let billing = Actor {
+        role: Role::Billing,
+        ..actor.clone()
+    };
+    let refused = platform.draft_plan(&billing, api, cache()).await;
+    assert_eq!(refused.expect_err("may not").code(), ErrorCode::Forbidden);
 }
 
 #[tokio::test]

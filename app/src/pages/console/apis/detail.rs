@@ -169,6 +169,7 @@ fn facts(api: &ApiView, base: &str) -> AnyView {
         <dl class="flex flex-wrap gap-x-8 gap-y-2 text-sm">
             {fact("Gateway address", mono_copy(url.clone(), url, "address"))}
             {fact("Upstream", view! { <span class="mono">{api.base_url.clone()}</span> }.into_any())}
+            {fact("Targets", view! { <a class="link-quiet" href=format!("/console/targets/{id}")>"How they are"</a> }.into_any())}
             {fact("Signs in with", auth_name(api.auth_type).into_any())}
             {fact("Id", mono_copy(id.clone(), format::middle(&id, 8, 4), "id"))}
         </dl>

@@ -91,7 +91,7 @@ pub fn form(limits: Limits, policy: &LimitPolicy, old: String) -> AnyView {
                     >
                         "Cancel"
                     </a>
-                    {form.button("Save limit")}
+                    {form.button("Save limit")} {FormState::plan_button()}
                 </div>
             </div>
         </form>

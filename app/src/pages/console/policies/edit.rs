@@ -123,6 +123,8 @@ fn content(found: OnePolicy, which: PolicyRef, data: Loaded<OnePolicy>) -> AnyVi
         kind,
         PolicyKind::RequestTransform | PolicyKind::ResponseTransform
     );
+    // What decides which way a call goes.
+    let is_planned = matches!(kind, PolicyKind::Cache | PolicyKind::Mock);
     let form = FormState::new("policy");
     let sections = sections
         .into_iter()
@@ -155,7 +157,7 @@ fn content(found: OnePolicy, which: PolicyRef, data: Loaded<OnePolicy>) -> AnyVi
                 {flag(form, enabled, "checkbox checkbox-sm mt-0.5")} {sections}
             </div>
             <div class="flex items-center justify-end gap-2 border-t border-line px-4 py-3">
-                {form.button("Save policy")}
+                {form.button("Save policy")} {when(is_planned, FormState::plan_button)}
             </div>
         </form>
         {when(is_transform, || trial(editing, kind, recent))}

@@ -6,6 +6,7 @@
 //! Both are judged by the same rules in the same order as calls are in the gateway.
 
 mod counters;
+mod draft;
 mod merge;
 mod model;
 mod quotas;
@@ -13,20 +14,22 @@ mod quotas;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use apiverse_contract::configuration::ConfigurationRequest;
 use apiverse_contract::configuration::plan::{
     MAX_PLAN_GROUPS, PLAN_CALLS, PlanCounts, PlanGroup, PlanOutcome, PlanRequest, PlanVerdict,
     TrafficPlan,
 };
+use apiverse_contract::configuration::{Configuration, ConfigurationRequest};
 use apiverse_contract::{ApiId, ErrorCode, KeyId, UsageEventId};
 use apiverse_store::{CallRow, StoreError, UsageFilter, UsageRow};
 use chrono::DateTime;
 
 use super::ConfigurationError;
+use super::present::Present;
 use crate::actor::Actor;
 use crate::fault::Invalid;
 use crate::permissions::Permission;
 use crate::platform::Platform;
+pub use draft::Draft;
 use merge::merged;
 use model::Model;
 use quotas::Used;
@@ -56,13 +59,26 @@ impl Platform {
         };
         // What could not be applied is not planned.
         let (present, _) = self.compare(actor, &wanted).await?;
+        let proposed = merged(&present.configuration, wanted);
+        self.replayed(actor, &present, &proposed, most, from_us)
+            .await
+    }
+
+    /// The last calls, as many as `most` since `from_us`, under both configurations.
+    async fn replayed(
+        &self,
+        actor: &Actor,
+        present: &Present,
+        proposed: &Configuration,
+        most: u32,
+        from_us: i64,
+    ) -> Result<TrafficPlan, ConfigurationError> {
         let filter = UsageFilter::calls(actor.organization_id, from_us, i64::MAX);
         let (rows, is_partial) = self.last_calls(&filter, most).await?;
         let now_us = self.now().timestamp_micros();
-        let proposed = merged(&present.configuration, wanted);
-        let both = [&present.configuration, &proposed];
-        let used = Used::read(self, actor.organization_id, both, &present, &rows).await?;
-        let [mut before, mut after] = both.map(|own| Model::new(own, &present, &used, now_us));
+        let both = [&present.configuration, proposed];
+        let used = Used::read(self, actor.organization_id, both, present, &rows).await?;
+        let [mut before, mut after] = both.map(|own| Model::new(own, present, &used, now_us));
         let mut plan = replay(&mut before, &mut after, &rows);
         plan.is_partial = is_partial;
         plan.unknown = after.unknown();
