@@ -10,9 +10,10 @@ use leptos_router::{Lazy, SsrMode, path};
 
 use crate::ambient;
 use crate::areas::{
-    self, ApiCreate, ApiDetail, ApiList, Explain, Explorer, KeyCreate, KeyDetail, KeyList, Landing,
-    Limits, Login, OneCall, Policies, Policy, Register, RouteCreate, RouteDetail, Settings,
-    VersionCreate, VersionDetail,
+    self, ApiCreate, ApiDetail, ApiList, ConfirmEmail, Explain, Explorer, ForgotPassword, Join,
+    KeyCreate, KeyDetail, KeyList, Landing, Limits, Login, OneCall, Policies, Policy, Register,
+    ResetPassword, RouteCreate, RouteDetail, Security, Settings, VerifyEmail, VersionCreate,
+    VersionDetail,
 };
 use crate::page_context::{Page, PageSeed};
 use crate::pages::console::{layout, overview, usage};
@@ -53,6 +54,11 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/") view={Lazy::<Landing>::new()} ssr=WHOLE />
                 <Route path=path!("/login") view={Lazy::<Login>::new()} ssr=WHOLE />
                 <Route path=path!("/register") view={Lazy::<Register>::new()} ssr=WHOLE />
+                <Route path=path!("/forgot-password") view={Lazy::<ForgotPassword>::new()} ssr=WHOLE />
+                <Route path=path!("/verify-email") view={Lazy::<VerifyEmail>::new()} ssr=WHOLE />
+                <Route path=path!("/confirm-email") view={Lazy::<ConfirmEmail>::new()} ssr=WHOLE />
+                <Route path=path!("/reset-password") view={Lazy::<ResetPassword>::new()} ssr=WHOLE />
+                <Route path=path!("/join") view={Lazy::<Join>::new()} ssr=WHOLE />
                 <ParentRoute path=path!("/console") view=layout ssr=WHOLE>
                     <Route path=path!("") view=overview ssr=WHOLE />
                     <Route path=path!("apis") view={Lazy::<ApiList>::new()} ssr=WHOLE />
@@ -73,6 +79,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("explain") view={Lazy::<Explain>::new()} ssr=WHOLE />
                     <Route path=path!("calls/:id") view={Lazy::<OneCall>::new()} ssr=WHOLE />
                     <Route path=path!("settings") view={Lazy::<Settings>::new()} ssr=WHOLE />
+                    <Route path=path!("settings/security") view={Lazy::<Security>::new()} ssr=WHOLE />
                 </ParentRoute>
             </Routes>
         </Router>

@@ -11,8 +11,10 @@ use leptos_router::LazyRoute;
 use leptos_router::hooks::use_url;
 
 use crate::browser;
-use crate::pages::console::{apis, explain, explorer, keys, limits, policies, settings};
-use crate::pages::public::{landing, login, register};
+use crate::pages::console::{apis, explain, explorer, keys, limits, policies, security, settings};
+use crate::pages::public::{
+    confirm_email, forgot_password, join, landing, login, register, reset_password, verify_email,
+};
 
 /// Declares an area: its pages, what draws each, and a route type for each.
 macro_rules! area {
@@ -64,6 +66,11 @@ area! {
         Landing => landing,
         Login => login,
         Register => register,
+        ForgotPassword => forgot_password,
+        VerifyEmail => verify_email,
+        ConfirmEmail => confirm_email,
+        ResetPassword => reset_password,
+        Join => join,
     }
 }
 
@@ -93,6 +100,7 @@ area! {
         Explain => explain::ask,
         OneCall => explain::one,
         Settings => settings,
+        Security => security,
     }
 }
 

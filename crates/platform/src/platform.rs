@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::actor::{Actor, RequestInfo};
 use crate::clock::{Clock, new_id};
+use crate::notifications::{Messages, MessagesConfig};
 use crate::passwords::Passwords;
 use crate::throttle::{Throttle, ThrottleConfig};
 use crate::tokens::Tokens;
@@ -39,6 +40,7 @@ pub struct PlatformConfig {
     /// How long sums of calls by minute are kept.
     pub minutes_kept: Duration,
     pub throttle: ThrottleConfig,
+    pub messages: MessagesConfig,
 }
 
 /// The control plane's services; clones share everything.
@@ -56,6 +58,7 @@ pub(crate) struct Inner {
     pub passwords: Passwords,
     pub tokens: Tokens,
     pub throttle: Throttle,
+    pub messages: Messages,
 }
 
 /// A line of the audit log before it is known who, when and from where.
@@ -89,6 +92,7 @@ impl Platform {
                 passwords,
                 tokens,
                 throttle,
+                messages: Messages::default(),
             }),
         }
     }

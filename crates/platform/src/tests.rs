@@ -13,9 +13,12 @@ use apiverse_settings::{Secret, Vault};
 use apiverse_store::{ConnectOptions, Store};
 use chrono::DateTime;
 
-use crate::{Actor, Clock, Fault, Platform, PlatformConfig, RequestInfo, ThrottleConfig};
+use crate::{
+    Actor, Clock, Fault, MessagesConfig, Platform, PlatformConfig, RequestInfo, ThrottleConfig,
+};
 
 mod limits;
+mod outbox;
 mod plan;
 mod resources;
 mod sign_in;
@@ -43,6 +46,10 @@ fn config() -> PlatformConfig {
         calls_kept: Some(Duration::from_secs(30 * 86_400)),
         minutes_kept: Duration::from_secs(8 * 86_400),
         throttle: ThrottleConfig::default(),
+        messages: MessagesConfig {
+            show_content: true,
+            ..MessagesConfig::default()
+        },
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Tokens {
     decoding: DecodingKey,
     validation: Validation,
     refresh_key: [u8; 32],
+    link_key: [u8; 32],
+    access_token_key: [u8; 32],
 }
 
 /// What a refresh token begins with, so that a scanner's find is recognised.
@@ -53,6 +55,11 @@ impl Tokens {
                 "apiverse 2026 refresh tokens",
                 refresh_secret.expose().as_bytes(),
             ),
+            access_token_key: blake3::derive_key(
+                "apiverse 2026 access tokens",
+                refresh_secret.expose().as_bytes(),
+            ),
+            link_key: blake3::derive_key("apiverse 2026 links", refresh_secret.expose().as_bytes()),
         }
     }
 
@@ -88,9 +95,22 @@ impl Tokens {
 
     /// `apvr_` and 43 characters of base62, the very ones an API key of these bytes would have.
     pub fn refresh(random: [u8; 32]) -> String {
-        let key = key_format::compose(Environment::Live, random);
-        let digits = &key[Environment::Live.key_tag().len()..];
-        format!("{REFRESH_TAG}{}", &digits[..REFRESH_DIGITS])
+        format!("{REFRESH_TAG}{}", digits(random))
+    }
+
+    /// The secret of a link that is sent by e-mail: 43 characters of base62.
+    pub fn link(random: [u8; 32]) -> String {
+        digits(random)
+    }
+
+    /// What is stored of a personal access token.
+    pub fn access_token_hash(&self, token: &str) -> [u8; 32] {
+        *blake3::keyed_hash(&self.access_token_key, token.as_bytes()).as_bytes()
+    }
+
+    /// What is stored of a link.
+    pub fn link_hash(&self, secret: &str) -> [u8; 32] {
+        *blake3::keyed_hash(&self.link_key, secret.as_bytes()).as_bytes()
     }
 
     /// What is stored of a refresh token; `None` when it is none of ours.
@@ -98,6 +118,12 @@ impl Tokens {
         let is_ours = token.starts_with(REFRESH_TAG) && token.len() < 100;
         is_ours.then(|| *blake3::keyed_hash(&self.refresh_key, token.as_bytes()).as_bytes())
     }
+}
+
+/// 32 bytes in base62.
+fn digits(random: [u8; 32]) -> String {
+    let key = key_format::compose(Environment::Live, random);
+    key[Environment::Live.key_tag().len()..][..REFRESH_DIGITS].to_owned()
 }
 
 #[cfg(test)]

@@ -345,6 +345,7 @@ fn security(reader: &mut Reader<'_>) -> SecuritySettings {
         jwt_algorithm: reader.required("JWT_ALGORITHM", JwtAlgorithm::Hs256, jwt_algorithm),
         jwt_expiration: Duration::from_secs(reader.required("JWT_EXPIRATION", 86_400, seconds)),
         unified_api_key: reader.optional("UNIFIED_API_KEY", secret),
+        registration_by_email: reader.optional("REGISTRATION_BY_EMAIL", parse::boolean),
     }
 }
 

@@ -183,6 +183,8 @@ pub struct SecuritySettings {
     pub jwt_expiration: Duration,
     /// The key of automation that is not bound to an account.
     pub unified_api_key: Option<Secret>,
+    /// Whether an account begins with a link sent to its address; `None`: when e-mail can be sent.
+    pub registration_by_email: Option<bool>,
 }
 
 impl SecuritySettings {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apis;
+mod audit;
 mod availability;
 mod bodies;
 mod cache_suite;
@@ -11,12 +12,16 @@ mod explain;
 mod first_run;
 mod forwarding;
 mod hostile;
+mod intruders;
 mod keys;
 mod limits;
 mod limits_exact;
 mod limits_nodes;
 mod nodes;
 mod operations;
+mod organizations;
+mod outbox;
+mod permissions;
 mod policies;
 mod protocols;
 mod quotas;
@@ -24,6 +29,7 @@ mod real_upstreams;
 mod shutdown;
 mod tls;
 mod transforms;
+mod two_factor;
 mod upstreams;
 mod usage;
 

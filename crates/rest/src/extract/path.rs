@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use apiverse_contract::{ApiId, ErrorCode, KeyId, RouteId, SessionId, VersionId};
+use apiverse_contract::{
+    AccessTokenId, ApiId, ErrorCode, InvitationId, KeyId, NotificationId, OrganizationId, RouteId,
+    ServiceAccountId, SessionId, UserId, VersionId,
+};
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
@@ -28,6 +31,30 @@ impl ResourceId for RouteId {
 
 impl ResourceId for VersionId {
     const NOT_FOUND: ErrorCode = ErrorCode::VersionNotFound;
+}
+
+impl ResourceId for OrganizationId {
+    const NOT_FOUND: ErrorCode = ErrorCode::OrganizationNotFound;
+}
+
+impl ResourceId for UserId {
+    const NOT_FOUND: ErrorCode = ErrorCode::MemberNotFound;
+}
+
+impl ResourceId for InvitationId {
+    const NOT_FOUND: ErrorCode = ErrorCode::InvitationNotFound;
+}
+
+impl ResourceId for AccessTokenId {
+    const NOT_FOUND: ErrorCode = ErrorCode::AccessTokenNotFound;
+}
+
+impl ResourceId for ServiceAccountId {
+    const NOT_FOUND: ErrorCode = ErrorCode::ServiceAccountNotFound;
+}
+
+impl ResourceId for NotificationId {
+    const NOT_FOUND: ErrorCode = ErrorCode::NotificationNotFound;
 }
 
 impl ResourceId for SessionId {

@@ -10,7 +10,7 @@ use apiverse_connectors::http as connector;
 use apiverse_connectors::oauth2::TokenCache;
 use apiverse_contract::auth::LoginRequest;
 use apiverse_gateway::{Gateway, GatewayConfig};
-use apiverse_platform::{Clock, Platform, PlatformConfig, ThrottleConfig};
+use apiverse_platform::{Clock, MessagesConfig, Platform, PlatformConfig, ThrottleConfig};
 use apiverse_settings::Secret;
 use apiverse_settings::vault::Vault;
 use apiverse_store::{ConnectOptions, Store};
@@ -86,6 +86,10 @@ impl App {
             calls_kept: None,
             minutes_kept: std::time::Duration::from_secs(8 * 86_400),
             throttle: ThrottleConfig::default(),
+            messages: MessagesConfig {
+                show_content: true,
+                ..MessagesConfig::default()
+            },
         };
         let bus = Bus::local();
         let egress = EgressPolicy::default();
