@@ -36,7 +36,7 @@ fn case(name: &str, ids: &Ids) -> Option<(Who, Value)> {
     let Ids { api, key, route, version, session } = ids;
     let place = json!({ "level": "api", "id": api });
     let policy = json!({ "place": place, "kind": "cache" });
-    let transform = json!({ "place": place, "kind": "transform" });
+    let transform = json!({ "place": place, "kind": "request_transform" });
     let limits = json!({ "scope": "api", "id": api });
     let of_route = json!({ "api_id": api, "id": route });
     let of_version = json!({ "api_id": api, "id": version });

@@ -127,7 +127,16 @@ fn case(operation: &str, ids: &Ids) -> Option<Case> {
             Needs::All(&[P::OrganizationWrite, P::ApisWrite, P::KeysWrite]),
             json!({ "configuration": { "apiverse": 1 } }),
         ),
-        "usage_report" | "list_calls" | "usage_top" | "get_explanation" => {
+        "plan_configuration" => (
+            Needs::All(&[P::UsageRead, P::ApisRead, P::KeysRead, P::OrganizationRead]),
+            json!({ "configuration": { "apiverse": 1 } }),
+        ),
+        "preview_policy" => (
+            Needs::All(&[P::ApisRead]),
+            json!({ "kind": "request_transform", "document": {}, "request": {} }),
+        ),
+        "usage_report" | "list_calls" | "usage_top" | "usage_breakdown" | "usage_errors"
+        | "usage_latency" | "get_explanation" => {
             (Needs::All(&[P::UsageRead]), json!({}))
         }
         "explain" => (Needs::All(&[P::KeysRead]), json!({ "method": "GET", "path": "/proxy/weather/x" })),
@@ -139,8 +148,7 @@ fn case(operation: &str, ids: &Ids) -> Option<Case> {
         _ => return None,
     };
     let query = match operation {
-        "usage_top" => "?by=api",
-        "effective_limits" | "effective_policies" => "",
+        "usage_top" | "usage_breakdown" => "?by=api",
         _ => "",
     };
     let is_last = matches!(
