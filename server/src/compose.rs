@@ -49,6 +49,7 @@ pub fn platform(
     let security = &settings.security;
     let config = PlatformConfig {
         jwt_secret: security.jwt_secret.clone(),
+        jwt_secret_previous: security.jwt_secret_previous.clone(),
         jwt_refresh_secret: security.jwt_refresh_secret.clone(),
         jwt_lifetime: security.jwt_expiration,
         refresh_lifetime: Duration::from_secs(30 * 86_400),

@@ -89,7 +89,12 @@ mod tests {
 
     #[test]
     fn next_stays_in_the_console() {
-        for good in ["/join?token=a1", "/console", "/console/keys?q=a%20b", "/console?range=7d"] {
+        for good in [
+            "/join?token=a1",
+            "/console",
+            "/console/keys?q=a%20b",
+            "/console?range=7d",
+        ] {
             assert!(is_local_path(good), "{good}");
         }
         for bad in [

@@ -21,6 +21,8 @@ use crate::tokens::Tokens;
 /// What the services need to be told.
 pub struct PlatformConfig {
     pub jwt_secret: Secret,
+    /// Former values of it: what they signed is good until it expires.
+    pub jwt_secret_previous: Vec<Secret>,
     pub jwt_refresh_secret: Secret,
     /// How long an access token lives.
     pub jwt_lifetime: Duration,
@@ -79,7 +81,11 @@ impl Platform {
         bus: Bus,
         clock: Clock,
     ) -> Self {
-        let tokens = Tokens::new(&config.jwt_secret, &config.jwt_refresh_secret);
+        let tokens = Tokens::new(
+            &config.jwt_secret,
+            &config.jwt_secret_previous,
+            &config.jwt_refresh_secret,
+        );
         let throttle = Throttle::new(config.throttle);
         let passwords = Passwords::new();
         Self {

@@ -35,6 +35,7 @@ const PASSWORD: &str = "a password of some length";
 fn config() -> PlatformConfig {
     PlatformConfig {
         jwt_secret: Secret::new("one"),
+        jwt_secret_previous: Vec::new(),
         jwt_refresh_secret: Secret::new("two"),
         jwt_lifetime: Duration::from_secs(86_400),
         refresh_lifetime: Duration::from_secs(30 * 86_400),

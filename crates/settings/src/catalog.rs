@@ -224,12 +224,17 @@ pub static SETTINGS: &[Known] = &[
         visibility: Visibility::Secret,
         meaning: "Signs access tokens",
     },
+    secret(
+        "JWT_SECRET_PREVIOUS",
+        "security.jwt_secret_previous",
+        "Former values of `JWT_SECRET`, so that access tokens they signed are good until they expire",
+    ),
     Known {
         variable: "JWT_REFRESH_SECRET",
         key: "security.jwt_refresh_secret",
         default: GENERATED,
         visibility: Visibility::Secret,
-        meaning: "Signs refresh tokens",
+        meaning: "Keys the hashes of refresh tokens, access tokens and links: with another one they all end",
     },
     public(
         "JWT_ALGORITHM",

@@ -177,6 +177,8 @@ pub struct SecuritySettings {
     /// Former secret keys, which still open what they sealed.
     pub secret_key_previous: Vec<Secret>,
     pub jwt_secret: Secret,
+    /// Former values of it.
+    pub jwt_secret_previous: Vec<Secret>,
     pub jwt_refresh_secret: Secret,
     pub jwt_algorithm: JwtAlgorithm,
     /// Life of an access token.

@@ -343,11 +343,15 @@ async fn the_forms_behind_links_work_without_a_script(engine: Engine) {
     let mut ada = app.anonymous();
     ada.login("ada@example.org", "entirely other words").await;
     let (_, codes) = enrol(&ada).await;
-    let form = "form=login&email=ada%40example.org&password=entirely+other+words&next=%2Fconsole%2Fkeys";
+    let form =
+        "form=login&email=ada%40example.org&password=entirely+other+words&next=%2Fconsole%2Fkeys";
     let half = post("/login", form.to_owned()).await;
     assert_eq!(half.status, 401);
     let page = half.text();
-    assert!(half.header("set-cookie").is_none(), "nobody is signed in yet");
+    assert!(
+        half.header("set-cookie").is_none(),
+        "nobody is signed in yet"
+    );
     let (_, rest) = page
         .split_once("name=\"mfa_token\" value=\"")
         .expect("the form for the code");

@@ -89,8 +89,8 @@ fn case(name: &str, ids: &Ids) -> Option<(Who, Value)> {
         "calls/one" => (Who::Roles(&["usage:read"]), json!({ "request_id": "none" })),
         "calls/explain" => (Who::Roles(KEYS), json!({ "path": "/proxy/weather/x" })),
         "calls/choices" | "explorer/choices" => (Who::Roles(BOTH), json!({})),
-        "usage/overview" => (Who::Roles(DETAIL), json!({ "span": "day" })),
-        "usage/report" => (Who::Roles(DETAIL), json!({})),
+        "usage/overview" => (Who::Roles(&["usage:read"]), json!({ "span": "24h" })),
+        "usage/report" => (Who::Roles(&["usage:read"]), json!({})),
         "usage/pulse" => (Who::Roles(&["usage:read"]), json!({})),
         _ => return None,
     })
@@ -198,7 +198,13 @@ async fn every_server_function_asks_for_its_permission_and_stays_in_its_tenant(e
         }
         let answer = call(&stranger, name, arguments).await;
         let text = answer.text();
-        let Ids { api, key, route, version, session } = &ids;
+        let Ids {
+            api,
+            key,
+            route,
+            version,
+            session,
+        } = &ids;
         let known = [api, key, route, version, session];
         let names_one = known
             .iter()

@@ -34,7 +34,9 @@ pub fn join() -> AnyView {
 }
 
 fn show(form: FormState, offer: InvitationOffer, token: String) -> AnyView {
-    let own = Page::get().me.with_untracked(|me| me.as_ref().map(|me| me.email.clone()));
+    let own = Page::get()
+        .me
+        .with_untracked(|me| me.as_ref().map(|me| me.email.clone()));
     let article = match offer.role.as_str() {
         "admin" => "an",
         _ => "a",

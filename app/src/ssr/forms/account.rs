@@ -98,7 +98,10 @@ fn second_half(fields: &Fields) -> MfaRequest {
 }
 
 pub(super) fn method_of(code: &str) -> MfaMethod {
-    if code.chars().all(|c| c.is_ascii_digit() || c.is_whitespace()) {
+    if code
+        .chars()
+        .all(|c| c.is_ascii_digit() || c.is_whitespace())
+    {
         MfaMethod::Totp
     } else {
         MfaMethod::RecoveryCode

@@ -75,6 +75,7 @@ impl App {
         let vault = Arc::new(Vault::new(&secret(1), &[]));
         let config = PlatformConfig {
             jwt_secret: secret(2),
+            jwt_secret_previous: Vec::new(),
             jwt_refresh_secret: secret(3),
             jwt_lifetime: Duration::from_secs(3600),
             refresh_lifetime: Duration::from_secs(86_400),
