@@ -19,7 +19,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// What is below the bare paths and unknown is a problem document, not a page of the console.
 /// Under the prefix, `/api/{*rest}` sees to that.
-pub(crate) const UNKNOWN: [&str; 34] = [
+pub(crate) const UNKNOWN: [&str; 35] = [
     "/api",
     "/api/",
     "/api/{*rest}",
@@ -46,7 +46,8 @@ pub(crate) const UNKNOWN: [&str; 34] = [
     "/access-tokens/{id}/{*rest}",
     "/service-accounts/",
     "/service-accounts/{id}/{*rest}",
-    "/organizations/{*rest}",
+    "/organizations/{id}",
+    "/organizations/{id}/{*rest}",
     "/members/",
     "/members/{id}/{*rest}",
     "/invitations/",

@@ -26,8 +26,10 @@ struct Case {
     /// Sent when the operation takes a body; acceptable as far as its form goes.
     body: Value,
     query: &'static str,
-    /// Ends the session or account of whoever calls it: left for the end.
+    /// Takes away what others need: left for the end.
     is_last: bool,
+    /// Ends the session, membership or account of whoever calls it.
+    ends_caller: bool,
 }
 
 #[rustfmt::skip]
@@ -151,12 +153,15 @@ fn case(operation: &str, ids: &Ids) -> Option<Case> {
         "usage_top" | "usage_breakdown" => "?by=api",
         _ => "",
     };
-    let is_last = matches!(
+    let ends_caller = matches!(
         operation,
         "logout" | "delete_me" | "revoke_other_sessions" | "leave_organization"
-            | "delete_api" | "revoke_api_key" | "remove_member" | "create_organization"
     );
-    Some(Case { needs, body, query, is_last })
+    let is_last = ends_caller || matches!(
+        operation,
+        "delete_api" | "revoke_api_key" | "remove_member" | "create_organization" | "revoke_session"
+    );
+    Some(Case { needs, body, query, is_last, ends_caller })
 }
 
 /// What the paths name.
@@ -213,7 +218,15 @@ fn operations(ids: &Ids) -> Vec<Operation> {
         uncovered.is_empty(),
         "no case for these operations: {uncovered:?}"
     );
-    all.sort_by_key(|operation| operation.case.is_last);
+    // The session that is revoked is the owner's.
+    all.sort_by_key(|operation| {
+        let case = &operation.case;
+        (
+            case.is_last,
+            case.ends_caller,
+            operation.id == "revoke_session",
+        )
+    });
     all
 }
 
@@ -402,7 +415,7 @@ async fn every_operation_asks_for_its_permission_and_stays_in_its_tenant() {
     }
     // Another tenant's owner finds nothing at the ids of this one, and nothing of it in lists.
     for operation in &all {
-        if matches!(operation.case.needs, Needs::Nobody) || operation.case.is_last {
+        if matches!(operation.case.needs, Needs::Nobody) || operation.case.ends_caller {
             continue;
         }
         let answer = call(&app, operation, &stranger).await;
