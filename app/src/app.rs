@@ -10,10 +10,10 @@ use leptos_router::{Lazy, SsrMode, path};
 
 use crate::ambient;
 use crate::areas::{
-    self, ApiCreate, ApiDetail, ApiList, BudgetCreate, Costs, Explain, Explorer, Insights,
-    KeyCreate, KeyDetail, KeyList, Landing, Limits, Live, Login, OneCall, Plan, Policies, Policy,
-    Register, RouteCreate, RouteDetail, RuleCreate, Settings, Targets, VersionCreate,
-    VersionDetail,
+    self, ApiCreate, ApiDetail, ApiList, BudgetCreate, ConfirmEmail, Costs, Explain, Explorer,
+    ForgotPassword, Insights, Join, KeyCreate, KeyDetail, KeyList, Landing, Limits, Live, Login,
+    OneCall, Plan, Policies, Policy, Register, ResetPassword, RouteCreate, RouteDetail, RuleCreate,
+    Security, Settings, Targets, VerifyEmail, VersionCreate, VersionDetail,
 };
 use crate::page_context::{Page, PageSeed};
 use crate::pages::console::{layout, overview, usage};
@@ -54,6 +54,11 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/") view={Lazy::<Landing>::new()} ssr=WHOLE />
                 <Route path=path!("/login") view={Lazy::<Login>::new()} ssr=WHOLE />
                 <Route path=path!("/register") view={Lazy::<Register>::new()} ssr=WHOLE />
+                <Route path=path!("/forgot-password") view={Lazy::<ForgotPassword>::new()} ssr=WHOLE />
+                <Route path=path!("/verify-email") view={Lazy::<VerifyEmail>::new()} ssr=WHOLE />
+                <Route path=path!("/confirm-email") view={Lazy::<ConfirmEmail>::new()} ssr=WHOLE />
+                <Route path=path!("/reset-password") view={Lazy::<ResetPassword>::new()} ssr=WHOLE />
+                <Route path=path!("/join") view={Lazy::<Join>::new()} ssr=WHOLE />
                 <ParentRoute path=path!("/console") view=layout ssr=WHOLE>
                     <Route path=path!("") view=overview ssr=WHOLE />
                     <Route path=path!("apis") view={Lazy::<ApiList>::new()} ssr=WHOLE />
@@ -81,6 +86,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("plan") view={Lazy::<Plan>::new()} ssr=WHOLE />
                     <Route path=path!("targets/:id") view={Lazy::<Targets>::new()} ssr=WHOLE />
                     <Route path=path!("settings") view={Lazy::<Settings>::new()} ssr=WHOLE />
+                    <Route path=path!("settings/security") view={Lazy::<Security>::new()} ssr=WHOLE />
                 </ParentRoute>
             </Routes>
         </Router>

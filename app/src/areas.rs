@@ -12,9 +12,12 @@ use leptos_router::hooks::use_url;
 
 use crate::browser;
 use crate::pages::console::{
-    apis, costs, explain, explorer, insights, keys, limits, live, plan, policies, settings, targets,
+    apis, costs, explain, explorer, insights, keys, limits, live, plan, policies, security,
+    settings, targets,
 };
-use crate::pages::public::{landing, login, register};
+use crate::pages::public::{
+    confirm_email, forgot_password, join, landing, login, register, reset_password, verify_email,
+};
 
 /// Declares an area: its pages, what draws each, and a route type for each.
 macro_rules! area {
@@ -66,6 +69,11 @@ area! {
         Landing => landing,
         Login => login,
         Register => register,
+        ForgotPassword => forgot_password,
+        VerifyEmail => verify_email,
+        ConfirmEmail => confirm_email,
+        ResetPassword => reset_password,
+        Join => join,
     }
 }
 
@@ -97,6 +105,7 @@ area! {
         Plan => plan::plan,
         Targets => targets::targets,
         Settings => settings,
+        Security => security,
     }
 }
 

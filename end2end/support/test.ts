@@ -160,6 +160,9 @@ export function places(owner: Owner): Place[] {
     { name: "landing", path: "/", heading: /./, signedIn: false },
     { name: "register", path: "/register", heading: /./, signedIn: false },
     { name: "login", path: "/login", heading: /./, signedIn: false },
+    { name: "forgot-password", path: "/forgot-password", heading: /./, signedIn: false },
+    { name: "verify-email", path: "/verify-email?token=x", heading: /./, signedIn: false },
+    { name: "reset-password", path: "/reset-password?token=x", heading: /./, signedIn: false },
     { name: "overview", path: "/console", heading: /^Overview$/, signedIn: true },
     { name: "apis", path: "/console/apis", heading: /^APIs$/, signedIn: true },
     { name: "new-api", path: "/console/apis/new", heading: /^New API$/, signedIn: true },
@@ -207,6 +210,7 @@ export function places(owner: Owner): Place[] {
       signedIn: true,
     },
     { name: "targets", path: `/console/targets/${owner.api.id}`, heading: /^Targets of Weather-/, signedIn: true },
+    { name: "security", path: "/console/settings/security", heading: /^Security$/, signedIn: true },
     { name: "explain", path: "/console/explain", heading: /^Explain$/, signedIn: true },
     {
       name: "explained",

@@ -33,3 +33,37 @@ pub async fn reset_password(settings: Settings, email: String) -> Outcome {
     println!("password {password}");
     Ok(())
 }
+
+/// `apiverse audit verify`: checks the chains of the audit log.
+///
+/// # Errors
+/// When something does not fit, or there is no such organization.
+pub async fn verify_audit(settings: Settings, slug: Option<String>) -> Outcome {
+    let platform = compose::platform_alone(&settings).await?;
+    let reports = platform.audit_verify(slug.as_deref()).await?;
+    if reports.is_empty() {
+        return Err("there is no organization with this slug".into());
+    }
+    let mut faults = 0;
+    for report in &reports {
+        let name = report.organization.as_deref().unwrap_or("(installation)");
+        let head = report.head.get(..16).unwrap_or("-");
+        match &report.fault {
+            None => println!("{name}: {} lines fit, the last is {head}", report.lines),
+            Some(fault) => {
+                faults += 1;
+                println!("{name}: {fault}");
+            }
+        }
+        if report.unchained > 0 {
+            println!(
+                "{name}: {} lines are older than the chain",
+                report.unchained
+            );
+        }
+    }
+    if faults > 0 {
+        return Err(format!("the audit log was tampered with in {faults} place(s)").into());
+    }
+    Ok(())
+}

@@ -59,8 +59,25 @@ enum Command {
         #[command(flatten)]
         scope: ConfigScope,
     },
+    /// Check the audit log
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Check what `serve` needs, or ask a running node how it is
     Doctor(DoctorArgs),
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Tell whether a line was changed, put in or taken out; ends with 1 when one was
+    Verify {
+        /// Only the log of the organization with this slug
+        #[arg(long, value_name = "SLUG")]
+        organization: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 #[derive(Subcommand)]
@@ -309,6 +326,15 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Openapi => finish(compose::print_openapi()),
+        Command::Audit {
+            command:
+                AuditCommand::Verify {
+                    organization,
+                    place,
+                },
+        } => with_settings(&place.into_flags(), FirstStart::Preview, |settings| {
+            block_on(admin::verify_audit(settings, organization))
+        }),
         Command::User {
             command:
                 UserCommand::Create {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiverse_cluster::Bus;
+use apiverse_connectors::SecretString;
 use apiverse_connectors::egress::EgressPolicy;
-use apiverse_platform::{Clock, Platform, PlatformConfig, ThrottleConfig};
+use apiverse_connectors::messages::{Mailgun, MailgunConfig, MailgunRegion, Twilio, TwilioConfig};
+use apiverse_platform::{Clock, MessagesConfig, Platform, PlatformConfig, ThrottleConfig};
 use apiverse_rest::{ServerFunction, ServerFunctions};
-use apiverse_settings::{Settings, Vault};
+use apiverse_settings::{Secret, Settings, Vault};
 use apiverse_store::{ConnectOptions, Store};
 
 use crate::cli::Outcome;
@@ -38,10 +40,16 @@ pub fn is_secure(settings: &Settings) -> bool {
         .is_some_and(|url| url.scheme() == "https")
 }
 
-pub fn platform(settings: &Settings, store: Store, vault: Arc<Vault>, bus: Bus) -> Platform {
+pub fn platform(
+    settings: &Settings,
+    store: Store,
+    vault: Arc<Vault>,
+    bus: Bus,
+) -> Result<Platform, Error> {
     let security = &settings.security;
     let config = PlatformConfig {
         jwt_secret: security.jwt_secret.clone(),
+        jwt_secret_previous: security.jwt_secret_previous.clone(),
         jwt_refresh_secret: security.jwt_refresh_secret.clone(),
         jwt_lifetime: security.jwt_expiration,
         refresh_lifetime: Duration::from_secs(30 * 86_400),
@@ -53,9 +61,69 @@ pub fn platform(settings: &Settings, store: Store, vault: Arc<Vault>, bus: Bus) 
         calls_kept: settings.usage.retention,
         minutes_kept: settings.usage.minutes,
         throttle: ThrottleConfig::default(),
+        messages: messages(settings)?,
     };
-    Platform::new(config, store, vault, bus, Clock::system())
+    Ok(Platform::new(config, store, vault, bus, Clock::system()))
 }
+
+/// How e-mail and text messages leave: through the providers that are set up.
+fn messages(settings: &Settings) -> Result<MessagesConfig, Error> {
+    let client = apiverse_connectors::http::client(egress(settings), MESSAGE_TIMEOUT)?;
+    let secret = |secret: &Secret| SecretString::from(secret.expose());
+    let of = &settings.integrations.mailgun;
+    let mailgun = match (&of.api_key, &of.domain) {
+        (Some(api_key), Some(domain)) => {
+            let region = match of.region {
+                apiverse_settings::MailgunRegion::Us => MailgunRegion::Us,
+                apiverse_settings::MailgunRegion::Eu => MailgunRegion::Eu,
+            };
+            let from = match &of.from_email {
+                Some(from) => from.clone(),
+                None => format!("APIverse <no-reply@{domain}>"),
+            };
+            let config = MailgunConfig {
+                base: match &of.url {
+                    Some(url) => url.clone(),
+                    None => region.base().parse()?,
+                },
+                api_key: secret(api_key),
+                domain: domain.clone(),
+                from,
+                signing_key: of.webhook_signing_key.as_ref().map(secret),
+            };
+            Some(Mailgun::new(config, client.clone()))
+        }
+        _ => None,
+    };
+    let of = &settings.integrations.twilio;
+    let twilio = match (&of.account_sid, &of.auth_token, &of.from_number) {
+        (Some(account_sid), Some(auth_token), Some(from)) => {
+            let config = TwilioConfig {
+                base: match &of.url {
+                    Some(url) => url.clone(),
+                    None => {
+                        TwilioConfig::base_of(of.region.as_deref(), of.edge.as_deref()).parse()?
+                    }
+                },
+                account_sid: account_sid.clone(),
+                auth_token: secret(auth_token),
+                from: from.clone(),
+            };
+            Some(Twilio::new(config, client))
+        }
+        _ => None,
+    };
+    let by_mail = settings.security.registration_by_email;
+    Ok(MessagesConfig {
+        register_by_mail: by_mail.unwrap_or(mailgun.is_some()),
+        mailgun,
+        twilio,
+        show_content: !settings.environment.is_production(),
+    })
+}
+
+/// Longest wait for a provider's answer.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a browser session lives after its last use.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 86_400);
@@ -64,7 +132,7 @@ pub const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 86_400);
 /// through the database.
 pub async fn platform_alone(settings: &Settings) -> Result<Platform, Error> {
     let store = store(settings).await?;
-    Ok(platform(settings, store, vault(settings), Bus::local()))
+    platform(settings, store, vault(settings), Bus::local())
 }
 
 /// The console's server functions for the OpenAPI document.

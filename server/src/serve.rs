@@ -90,7 +90,7 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
     });
     changes::connect(&bus, &store, &stop);
 
-    let platform = compose::platform(&settings, store.clone(), vault, bus.clone());
+    let platform = compose::platform(&settings, store.clone(), vault, bus.clone())?;
     let bootstrap = &settings.bootstrap;
     let account = platform
         .ensure_first_account(
@@ -112,6 +112,11 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
     tokio::spawn(async move { watcher.watch_insights().await });
     let watcher = platform.clone();
     tokio::spawn(async move { watcher.watch_budgets().await });
+    if settings.environment.is_production() && settings.integrations.mailgun.domain.is_none() {
+        tracing::warn!(
+            "no mail provider is set up (MAILGUN_API_KEY, MAILGUN_DOMAIN): e-mail is not sent"
+        );
+    }
 
     let state = rest_state(&settings, &platform, &gateway, &store, &bus, prometheus);
     if let Some(addr) = settings.server.metrics_addr {
@@ -124,6 +129,7 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
         Arc::clone(&gateway),
         |bound| {
             let base_url = base_url(&settings, bound.port());
+            platform.set_base_url(&base_url);
             control = control_plane(&settings, &platform, &gateway, state, &base_url);
             control.clone()
         },
@@ -158,6 +164,10 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
         _ => None,
     };
     on_hangup(settings.clone(), read, filter, tls)?;
+    let outbox = {
+        let (platform, stop) = (platform.clone(), stop.clone());
+        tokio::spawn(async move { platform.run_outbox(stop).await })
+    };
     let listening = edge.local_addr();
     let base_url = base_url(&settings, listening.port());
     println!(
@@ -182,6 +192,9 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
             connections = cut,
             "closed connections that did not end in time"
         );
+    }
+    if tokio::time::timeout(GRACE, outbox).await.is_err() {
+        tracing::warn!("a message was being sent: it is looked into at the next start");
     }
     if tokio::time::timeout(GRACE, gateway.stop()).await.is_err() {
         tracing::error!("the database is away: the latest usage events wait for the next start");

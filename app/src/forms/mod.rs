@@ -69,8 +69,10 @@ impl Fields {
 /// A path of the console itself: a `next` that leads elsewhere would make the login page a tool for
 /// phishing. A browser reads `//host` and `/\host` as another site.
 pub(crate) fn is_local_path(path: &str) -> bool {
-    let of_console =
-        path == "/console" || path.starts_with("/console/") || path.starts_with("/console?");
+    let of_console = path == "/console"
+        || path.starts_with("/console/")
+        || path.starts_with("/console?")
+        || path.starts_with("/join?");
     of_console && !path.contains(['\\', '\r', '\n', '\t', '\0']) && !path.contains("//")
 }
 
@@ -88,13 +90,19 @@ mod tests {
 
     #[test]
     fn next_stays_in_the_console() {
-        for good in ["/console", "/console/keys?q=a%20b", "/console?range=7d"] {
+        for good in [
+            "/join?token=a1",
+            "/console",
+            "/console/keys?q=a%20b",
+            "/console?range=7d",
+        ] {
             assert!(is_local_path(good), "{good}");
         }
         for bad in [
             "",
             "/",
             "/consoles",
+            "/joint",
             "//evil.example/console",
             "/\\evil.example",
             "https://evil.example/console",

@@ -1,9 +1,12 @@
 //! Signing in and out, and what belongs to the user.
 
 use apiverse_contract::SessionId;
+use apiverse_contract::access_tokens::AccessTokenView;
 use apiverse_contract::auth::{
     ChangePassword, LoginRequest, MeView, RegisterRequest, SessionView, UpdateProfile, UserView,
 };
+use apiverse_contract::organizations::{InvitationOffer, InvitationToken};
+use apiverse_contract::two_factor::{MfaRequest, TwoFactorView};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
@@ -18,9 +21,12 @@ pub struct SessionRef {
     pub id: SessionId,
 }
 
-/// Creates an account with its own organization and signs in with a cookie.
+/// Creates an account with its own organization and signs in with a cookie. Null where accounts
+/// begin with a link: it was sent to the address.
 #[server(prefix = "/api/fn", endpoint = "account/register", input = Json)]
-pub async fn register(input: Private<RegisterRequest>) -> Rpc<UserView> {
+pub async fn register(input: Private<RegisterRequest>) -> Rpc<Option<UserView>> {
+    use apiverse_platform::Registered;
+
     use crate::ssr::call::{fail, visitor};
     let visitor = visitor()?;
     let Private(input) = input;
@@ -29,14 +35,18 @@ pub async fn register(input: Private<RegisterRequest>) -> Rpc<UserView> {
         password: input.password.clone(),
     };
     let platform = &visitor.state.platform;
-    platform
+    let registered = platform
         .register(&visitor.request, input)
         .await
         .map_err(fail)?;
-    platform
-        .sign_in(&visitor.session, &visitor.request, login)
-        .await
-        .map_err(fail)
+    match registered {
+        Registered::LinkSent => Ok(None),
+        Registered::Account(_) => platform
+            .sign_in(&visitor.session, &visitor.request, login)
+            .await
+            .map(Some)
+            .map_err(fail),
+    }
 }
 
 /// Signs in with a cookie.
@@ -50,6 +60,28 @@ pub async fn sign_in(input: Private<LoginRequest>) -> Rpc<UserView> {
         .sign_in(&visitor.session, &visitor.request, input.0)
         .await
         .map_err(fail)
+}
+
+/// The second half of a sign-in with a cookie.
+#[server(SignInMfa, prefix = "/api/fn", endpoint = "account/sign-in-mfa", input = Json)]
+pub async fn sign_in_mfa(input: Private<MfaRequest>) -> Rpc<UserView> {
+    use crate::ssr::call::{fail, visitor};
+    let visitor = visitor()?;
+    visitor
+        .state
+        .platform
+        .sign_in_mfa(&visitor.session, &visitor.request, input.0)
+        .await
+        .map_err(fail)
+}
+
+/// What an invitation offers, for whoever has its link.
+#[server(prefix = "/api/fn", endpoint = "account/invitation", input = Json)]
+pub async fn invitation(input: Private<InvitationToken>) -> Rpc<InvitationOffer> {
+    use crate::ssr::call::{fail, visitor};
+    let visitor = visitor()?;
+    let offer = visitor.state.platform.invitation_offer(&input.0).await;
+    offer.map_err(fail)
 }
 
 /// Ends the session of the cookie, or the token's family.
@@ -97,6 +129,49 @@ pub async fn sessions() -> Rpc<Vec<SessionView>> {
     use crate::ssr::call::{fail, member};
     let member = member().await?;
     member.platform.sessions(&member.actor).await.map_err(fail)
+}
+
+/// How the user's second factor stands.
+#[server(prefix = "/api/fn", endpoint = "account/two-factor", input = Json)]
+pub async fn two_factor() -> Rpc<TwoFactorView> {
+    use crate::ssr::call::{fail, member};
+    let member = member().await?;
+    member
+        .platform
+        .two_factor(&member.actor)
+        .await
+        .map_err(fail)
+}
+
+/// The user's access tokens, and what a new one may be for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct TokensShown {
+    /// Newest first, the latest 200.
+    pub tokens: Vec<AccessTokenView>,
+    pub scopes: Vec<String>,
+}
+
+/// The user's access tokens in this organization.
+#[server(prefix = "/api/fn", endpoint = "account/access-tokens", input = Json)]
+pub async fn access_tokens() -> Rpc<TokensShown> {
+    use apiverse_contract::ListQuery;
+
+    use crate::ssr::call::{fail, member};
+    let member = member().await?;
+    let query = ListQuery {
+        limit: Some(200),
+        ..ListQuery::default()
+    };
+    let page = member
+        .platform
+        .access_tokens(&member.actor, query, false)
+        .await
+        .map_err(fail)?;
+    Ok(TokensShown {
+        tokens: page.data,
+        scopes: member.actor.scopes(),
+    })
 }
 
 /// Ends another session of the user.

@@ -37,7 +37,7 @@ const fn function(
 const FUNCTIONS: &[ServerFunction] = &[
     function(
         "/api/fn/account/register",
-        "Create an account and sign in with a cookie",
+        "Create an account and sign in with a cookie; null when a link was sent instead",
         Some("RegisterRequest"),
         Some("UserView"),
     ),
@@ -46,6 +46,18 @@ const FUNCTIONS: &[ServerFunction] = &[
         "Sign in with a cookie",
         Some("LoginRequest"),
         Some("UserView"),
+    ),
+    function(
+        "/api/fn/account/sign-in-mfa",
+        "The second half of a sign-in with a cookie",
+        Some("MfaRequest"),
+        Some("UserView"),
+    ),
+    function(
+        "/api/fn/account/invitation",
+        "What an invitation offers",
+        Some("InvitationToken"),
+        Some("InvitationOffer"),
     ),
     function("/api/fn/account/sign-out", "End the session", None, None),
     function(
@@ -71,6 +83,18 @@ const FUNCTIONS: &[ServerFunction] = &[
         "Where the user is signed in, as a list",
         None,
         None,
+    ),
+    function(
+        "/api/fn/account/two-factor",
+        "How the second factor stands",
+        None,
+        Some("TwoFactorView"),
+    ),
+    function(
+        "/api/fn/account/access-tokens",
+        "The user's access tokens",
+        None,
+        Some("TokensShown"),
     ),
     function(
         "/api/fn/account/session-revoke",
@@ -401,6 +425,7 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<apiverse_contract::ListQuery>(&mut all);
     add::<apiverse_contract::usage::UsageQuery>(&mut all);
     add::<crate::rpc::account::SessionRef>(&mut all);
+    add::<crate::rpc::account::TokensShown>(&mut all);
     add::<apis::ApiRef>(&mut all);
     add::<apis::UpdateApi>(&mut all);
     add::<apis::ApiDetail>(&mut all);

@@ -60,11 +60,18 @@ pub struct Outcome {
     /// Name of the form.
     pub form: String,
     pub fields: Fields,
-    pub result: Result<ApiKeyCreated, Problem>,
+    pub result: Result<Shown, Problem>,
+}
+
+/// What is shown once.
+pub enum Shown {
+    Key(Box<ApiKeyCreated>),
+    /// Something else, by the names of what it consists of.
+    Values(Vec<(String, String)>),
 }
 
 /// Answers a post with the page it came from: with what was typed and what is wrong with it, or with
-/// the key that was made. Nothing of it is kept on the server.
+/// what was made and is shown once. Nothing of it is kept on the server.
 pub async fn answer_post(state: &ConsoleState, mut parts: Parts, outcome: Outcome) -> Response {
     let mut flash = Flash {
         form: outcome.form,
@@ -72,7 +79,8 @@ pub async fn answer_post(state: &ConsoleState, mut parts: Parts, outcome: Outcom
     };
     let mut status = StatusCode::OK;
     match outcome.result {
-        Ok(created) => {
+        Ok(Shown::Values(values)) => flash.values = values,
+        Ok(Shown::Key(created)) => {
             flash.created = Some(NewKey {
                 key: created.key,
                 id: created.view.id,

@@ -4,6 +4,7 @@ use apiverse_contract::insights::{FindingState, FindingsQuery};
 use apiverse_contract::usage::{
     CallView, ErrorRow, TopRow, UsageBreakdown, UsageDimension, UsageQuery, UsageSort,
 };
+use apiverse_platform::Permission;
 use chrono::Duration;
 
 use super::call::{Member, fail};
@@ -79,6 +80,16 @@ async fn latest(member: &Member) -> Rpc<Vec<CallView>> {
 
 async fn start(member: &Member, called: bool) -> Rpc<Start> {
     let Member { platform, actor } = member;
+    let sees_both =
+        actor.require(Permission::ApisRead).is_ok() && actor.require(Permission::KeysRead).is_ok();
+    if !sees_both {
+        // There is nothing to begin for whoever only sees usage.
+        return Ok(Start {
+            api: None,
+            key: false,
+            called,
+        });
+    }
     let mut apis = platform.api_list(actor, first(1)).await.map_err(fail)?;
     let keys = platform.key_list(actor, first(1)).await.map_err(fail)?;
     Ok(Start {
@@ -203,6 +214,9 @@ pub async fn usage(member: &Member, query: UsageQuery) -> Rpc<UsageView> {
         Some(text) if text != "default" => name(member, &sums, UsageDimension::Version).await?,
         _ => None,
     };
+    // A role that sees usage only has no names to filter by.
+    let sees_apis = actor.require(Permission::ApisRead).is_ok();
+    let sees_keys = actor.require(Permission::KeysRead).is_ok();
     Ok(UsageView {
         usage,
         breakdown,
@@ -212,8 +226,16 @@ pub async fn usage(member: &Member, query: UsageQuery) -> Rpc<UsageView> {
         route,
         version,
         calls: platform.usage_calls(actor, query).await.map_err(fail)?,
-        apis: api_names(member).await?,
-        keys: key_names(member).await?,
+        apis: if sees_apis {
+            api_names(member).await?
+        } else {
+            Vec::new()
+        },
+        keys: if sees_keys {
+            key_names(member).await?
+        } else {
+            Vec::new()
+        },
     })
 }
 

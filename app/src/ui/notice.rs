@@ -15,6 +15,13 @@ pub fn done_notice(query: Memo<ParamsMap>) -> AnyView {
             Some("profile") => Some("Your particulars were saved."),
             Some("password") => Some("Your password was changed. Other sessions have ended."),
             Some("session") => Some("The session has ended."),
+            Some("sessions") => Some("You are signed out everywhere else."),
+            Some("two-factor-off") => Some("The second factor is off."),
+            Some("token-revoked") => Some("The token was revoked: it is refused from now on."),
+            Some("sent") => Some("Look into your mail: a message with a link is on its way."),
+            Some("verified") => Some("The address is confirmed. You can sign in."),
+            Some("reset") => Some("The password is set. Sign in with it."),
+            Some("moved") => Some("Your account has the new address."),
             _ => None,
         });
         when(text.is_some(), || {

@@ -3,6 +3,7 @@
 
 pub mod egress;
 pub mod http;
+pub mod messages;
 pub mod oauth2;
 pub mod secret;
 pub mod tls;

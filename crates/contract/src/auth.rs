@@ -14,6 +14,11 @@ redacted_debug! {
     ChangePassword {}
     TokenResponse { token_type, expires_in }
     RefreshRequest {}
+    LinkRequest {}
+    ResetPassword {}
+    ChangeEmail { new_email }
+    DeleteAccount {}
+    StrengthRequest {}
 }
 
 /// Passwords are measured in characters; the upper bound keeps hashing cheap for hostile input.
@@ -114,6 +119,9 @@ pub struct UserView {
     pub email: String,
     pub full_name: Option<String>,
     pub is_active: bool,
+    /// Whether it is known that the address is theirs.
+    #[serde(default)]
+    pub email_verified: bool,
     pub created_at: DateTime<Utc>,
 }
 
@@ -212,6 +220,123 @@ pub struct ChangePassword {
     pub new_password: String,
 }
 
+/// The answer to `POST /auth/register` where accounts begin with a link: the same whether there is
+/// an account with the address or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RegistrationPending {
+    /// Where the link was sent to.
+    pub email: String,
+    /// What happens next, in words.
+    pub detail: String,
+}
+
+impl RegistrationPending {
+    #[must_use]
+    pub fn new(email: String) -> Self {
+        let detail = "a link was sent to this address; the account is there once it is followed";
+        Self {
+            email,
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+/// `POST /auth/password/forgot`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EmailRequest {
+    pub email: String,
+}
+
+/// The secret of a link that was sent by e-mail: its `token` parameter.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LinkRequest {
+    pub token: String,
+}
+
+/// `POST /auth/password/reset`
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ResetPassword {
+    /// The `token` of the link.
+    pub token: String,
+    /// 10 to 256 characters, and not easy to guess. All sessions and refresh tokens end.
+    #[cfg_attr(feature = "openapi", schema(format = Password))]
+    pub new_password: String,
+}
+
+/// `POST /auth/email`
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChangeEmail {
+    pub new_email: String,
+    #[cfg_attr(feature = "openapi", schema(format = Password))]
+    pub current_password: String,
+}
+
+/// `DELETE /auth/me`
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DeleteAccount {
+    #[cfg_attr(feature = "openapi", schema(format = Password))]
+    pub current_password: String,
+}
+
+/// `POST /auth/password/strength`
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StrengthRequest {
+    #[cfg_attr(feature = "openapi", schema(format = Password))]
+    pub password: String,
+    /// What a guesser knows of its owner: name, e-mail address.
+    #[serde(default)]
+    pub hints: Vec<String>,
+}
+
+/// How hard a password is to guess (zxcvbn).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PasswordStrength {
+    /// 0: at once, to 4: very hard.
+    pub score: u8,
+    /// Whether it would be taken.
+    pub is_acceptable: bool,
+    /// Guesses it takes, as a power of ten.
+    pub guesses_log10: f64,
+    /// What is weak about it.
+    pub warning: Option<String>,
+    /// What would help.
+    pub suggestions: Vec<String>,
+}
+
+/// The answer to `DELETE /auth/sessions`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SessionsEnded {
+    pub ended: u64,
+}
+
+/// `GET /auth/export`: what is kept about a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountExport {
+    pub exported_at: DateTime<Utc>,
+    pub user: UserView,
+    pub organizations: Vec<OrganizationView>,
+    pub sessions: Vec<SessionView>,
+    pub preferences: Vec<crate::notifications::PreferenceView>,
+    /// What they did, as the audit log has it, oldest first.
+    pub activity: Vec<crate::audit::AuditView>,
+}
+
 /// How a session came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -230,6 +355,9 @@ pub struct SessionView {
     pub id: SessionId,
     pub kind: SessionKind,
     pub ip: Option<String>,
+    /// `Firefox on Linux`; made of the user agent.
+    #[serde(default)]
+    pub device: String,
     pub user_agent: Option<String>,
     pub created_at: DateTime<Utc>,
     pub last_seen_at: DateTime<Utc>,

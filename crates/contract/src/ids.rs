@@ -68,4 +68,12 @@ ids! {
     MuteId,
     /// One line of the audit log.
     AuditEventId,
+    /// An e-mail or text message.
+    NotificationId,
+    /// An invitation to an organization.
+    InvitationId,
+    /// A personal access token, or one of a service account.
+    AccessTokenId,
+    /// Somebody in an organization who is no person.
+    ServiceAccountId,
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod access_tokens;
 pub mod apis;
 pub mod audit;
 pub mod auth;
@@ -14,20 +15,24 @@ pub mod key_format;
 pub mod keys;
 pub mod latency;
 pub mod limits;
+pub mod notifications;
+pub mod organizations;
 pub mod page;
 pub mod patch;
 pub mod policies;
 pub mod problem;
 mod redacted;
 pub mod routes;
+pub mod two_factor;
 pub mod usage;
 pub mod validation;
 pub mod verify;
 pub mod versions;
 
 pub use ids::{
-    ApiId, AuditEventId, BudgetId, FindingId, KeyId, MuteId, OrganizationId, PriceRuleId, RouteId,
-    SessionId, UsageEventId, UserId, VersionId,
+    AccessTokenId, ApiId, AuditEventId, BudgetId, FindingId, InvitationId, KeyId, MuteId,
+    NotificationId, OrganizationId, PriceRuleId, RouteId, ServiceAccountId, SessionId,
+    UsageEventId, UserId, VersionId,
 };
 pub use page::{ListQuery, Page};
 pub use problem::{ErrorCode, Problem};

@@ -33,6 +33,12 @@ pub struct Problem {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub violated_policies: Vec<String>,
+    /// On `mfa_required`: what `POST /auth/mfa` takes besides a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa_token: Option<String>,
+    /// On `mfa_required`: how the second factor can be proved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
 }
 
 /// The problem type of a limit that is used up, as IANA has it for everybody
@@ -55,6 +61,8 @@ impl Problem {
             request_id: None,
             errors: Vec::new(),
             violated_policies: Vec::new(),
+            mfa_token: None,
+            methods: Vec::new(),
         }
     }
 
@@ -104,10 +112,18 @@ codes! {
     InvalidRequest "invalid_request" 400 "The request could not be understood";
     /// The path given to the gateway would leave the API's base path.
     InvalidPath "invalid_path" 400 "The path is not allowed";
+    /// A webhook's signature does not fit, or is too old.
+    InvalidSignature "invalid_signature" 400 "The signature is not valid";
+    /// A link that was sent by e-mail is unknown, used or too old.
+    InvalidLink "invalid_link" 400 "The link is not valid any more";
     /// No credentials were sent.
     AuthenticationRequired "authentication_required" 401 "Sign in or send an access token";
     /// Wrong e-mail or password; which of them is not told.
     InvalidCredentials "invalid_credentials" 401 "Wrong e-mail or password";
+    /// The password was right; a second factor is wanted. `mfa_token` and `methods` say how.
+    MfaRequired "mfa_required" 401 "A second factor is required";
+    /// The code of the second factor is wrong, or was used before.
+    InvalidCode "invalid_code" 401 "The code is not valid";
     /// The access token is malformed, expired, or was revoked.
     InvalidToken "invalid_token" 401 "The access token is not valid";
     /// The refresh token is unknown, expired, or was used before.
@@ -120,6 +136,10 @@ codes! {
     ExpiredApiKey "expired_api_key" 401 "The API key has expired";
     /// The member's role does not allow this.
     Forbidden "forbidden" 403 "Your role does not allow this";
+    /// Prove who you are again first: `POST /auth/step-up`.
+    StepUpRequired "step_up_required" 403 "Prove who you are again";
+    /// The organization wants its members to have a second factor.
+    TwoFactorRequired "two_factor_required" 403 "The organization requires a second factor";
     /// A state-changing call with a session cookie came from another site.
     CrossSiteRequest "cross_site_request" 403 "The request came from another site";
     /// The key is not for this API or method.
@@ -148,18 +168,38 @@ codes! {
     VersionNotFound "version_not_found" 404 "The version does not exist";
     /// No such session, or it is another user's.
     SessionNotFound "session_not_found" 404 "The session does not exist";
+    /// No such organization of the caller.
+    OrganizationNotFound "organization_not_found" 404 "The organization does not exist";
+    /// No such member of the organization.
+    MemberNotFound "member_not_found" 404 "The member does not exist";
+    /// No such invitation, or it is not open any more.
+    InvitationNotFound "invitation_not_found" 404 "The invitation does not exist";
+    /// No such access token of the caller.
+    AccessTokenNotFound "access_token_not_found" 404 "The access token does not exist";
+    /// No such service account.
+    ServiceAccountNotFound "service_account_not_found" 404 "The service account does not exist";
+    /// No such message in the outbox.
+    NotificationNotFound "notification_not_found" 404 "The message does not exist";
     /// The path exists, but not for this method.
     MethodNotAllowed "method_not_allowed" 405 "The method is not allowed here";
     /// The request's body stopped arriving.
     RequestTimeout "request_timeout" 408 "The request did not arrive in time";
     /// An account with this e-mail exists.
     EmailTaken "email_taken" 409 "The e-mail address is taken";
-    /// Another API has this slug.
+    /// Another API, or another organization, has this slug.
     SlugTaken "slug_taken" 409 "The slug is taken";
     /// Another route of the API has this name.
     RouteNameTaken "route_name_taken" 409 "The route's name is taken";
     /// Another version of the API has this name.
     VersionNameTaken "version_name_taken" 409 "The version's name is taken";
+    /// Another service account has this name.
+    ServiceAccountNameTaken "service_account_name_taken" 409 "The service account's name is taken";
+    /// There is a second factor already.
+    TwoFactorOn "two_factor_on" 409 "The second factor is on";
+    /// There is no second factor.
+    TwoFactorOff "two_factor_off" 409 "The second factor is off";
+    /// An organization always has an owner.
+    LastOwner "last_owner" 409 "The organization needs an owner";
     /// The key was revoked; it cannot be changed or rotated.
     ApiKeyRevoked "api_key_revoked" 409 "The API key was revoked";
     /// The version of the API that is asked for is no longer served.

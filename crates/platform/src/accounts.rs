@@ -2,20 +2,26 @@
 
 use apiverse_contract::auth::{
     ChangePassword, LoginRequest, MeView, OrganizationView, PASSWORD_MAX, RegisterRequest, Role,
-    TokenResponse, UpdateProfile, UserView, password_problem,
+    TokenResponse, UpdateProfile, UserView,
 };
+use apiverse_contract::notifications::{Channel, NotificationEvent};
 use apiverse_contract::validation::slugify;
-use apiverse_contract::{FieldError, OrganizationId, SessionId, UserId};
-use apiverse_store::{Conflict, MembershipRow, OrganizationRow, StoreError, UserRow};
+use apiverse_contract::{OrganizationId, SessionId, UserId};
+use apiverse_store::{
+    Conflict, MembershipRow, OrganizationRow, PasswordChange, Place, StoreError, UserRow,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tower_sessions::Session;
 use uuid::Uuid;
 
 use crate::actor::{Actor, RequestInfo};
 use crate::clock::new_id;
+use crate::device;
 use crate::fault::{
     Busy, EmailTaken, Invalid, StoreFault, UserGone, WrongCredentials, operation_error,
 };
+use crate::notifications::Notice;
 use crate::passwords::Verdict;
 use crate::platform::{Event, Platform};
 use crate::session_store::keys;
@@ -27,7 +33,7 @@ operation_error! {
 }
 operation_error! {
     /// Why nobody was signed in.
-    LoginError { WrongCredentials, SlowDown, Busy, Broken }
+    LoginError { WrongCredentials, MfaRequired, CodeWrong, SlowDown, Busy, Broken }
 }
 operation_error! {
     /// Why the profile was not shown.
@@ -39,7 +45,24 @@ operation_error! {
 }
 operation_error! {
     /// Why the password was not changed.
-    ChangePasswordError { Invalid, SlowDown, Busy, UserGone }
+    ChangePasswordError { Invalid, SlowDown, Busy, UserGone, Broken }
+}
+
+/// What became of a registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registered {
+    Account(UserView),
+    /// The answer to everybody where accounts begin with a link: also when there is an account.
+    LinkSent,
+}
+
+/// Somebody who is to have an account.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Newcomer {
+    pub email: String,
+    /// Argon2id, PHC string.
+    pub password_hash: String,
+    pub full_name: Option<String>,
 }
 
 /// How often another slug is tried for a new organization.
@@ -53,7 +76,8 @@ pub(crate) fn normal_email(email: &str) -> String {
 }
 
 impl Platform {
-    /// Creates an account with an organization of its own.
+    /// Creates an account with an organization of its own; where registering goes by e-mail, sends
+    /// its address a link that does.
     ///
     /// # Errors
     /// See [`RegisterError`].
@@ -61,37 +85,60 @@ impl Platform {
         &self,
         request: &RequestInfo,
         mut input: RegisterRequest,
-    ) -> Result<UserView, RegisterError> {
+    ) -> Result<Registered, RegisterError> {
         input.email = normal_email(&input.email);
         input.validate().map_err(Invalid)?;
         self.inner.throttle.register(request.ip, self.now())?;
-        self.add_user(request, input).await
+        let problem = self
+            .new_password_problem(&input.password, &input.email, input.full_name.as_deref())
+            .await?;
+        if let Some(message) = problem {
+            return Err(Invalid::one("password", message).into());
+        }
+        let newcomer = self.newcomer(input).await?;
+        if self.inner.config.messages.register_by_mail {
+            self.ask_to_register(request, newcomer).await??;
+            return Ok(Registered::LinkSent);
+        }
+        let user = self.add_user(request, newcomer, false).await?;
+        // The account is there; a mail that could not be written can be asked for again.
+        if let Err(error) = self.send_verification(&user).await {
+            tracing::error!(%error, "the mail to prove an address could not be written");
+        }
+        Ok(Registered::Account(view(user)))
     }
 
-    /// Registers without the throttle, for the command line and the first start. The input was
-    /// validated and its e-mail address is normal.
+    /// What of an account its owner says; the password hashed. The input was validated and its
+    /// e-mail address is normal.
+    pub(crate) async fn newcomer(&self, input: RegisterRequest) -> Result<Newcomer, Busy> {
+        let salt = self.inner.clock.random();
+        Ok(Newcomer {
+            email: input.email,
+            password_hash: self.inner.passwords.hash(input.password, salt).await?,
+            full_name: input
+                .full_name
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty()),
+        })
+    }
+
+    /// Registers without the throttle, for the command line, the first start and a link too: those
+    /// vouch for the address.
     pub(crate) async fn add_user(
         &self,
         request: &RequestInfo,
-        input: RegisterRequest,
-    ) -> Result<UserView, RegisterError> {
-        let email = input.email;
-        let password_hash = self
-            .inner
-            .passwords
-            .hash(input.password, self.inner.clock.random())
-            .await?;
+        newcomer: Newcomer,
+        is_verified: bool,
+    ) -> Result<UserRow, RegisterError> {
         let now = self.now();
-        let full_name = input
-            .full_name
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty());
         let user = UserRow {
             id: new_id!(self.inner.clock, UserId),
-            email,
-            password_hash,
-            full_name,
+            email: newcomer.email,
+            password_hash: newcomer.password_hash,
+            full_name: newcomer.full_name,
             is_active: true,
+            email_verified_at: is_verified.then_some(now),
+            credentials_version: 1,
             created_at: now,
             updated_at: now,
         };
@@ -102,6 +149,7 @@ impl Platform {
             id: new_id!(self.inner.clock, OrganizationId),
             name: format!("{owner}'s organization"),
             slug: base.clone(),
+            require_two_factor: false,
             created_at: now,
             updated_at: now,
         };
@@ -128,7 +176,7 @@ impl Platform {
                 .user_register(&user, &organization, &membership, &line)
                 .await
             {
-                Ok(()) => return Ok(view(user)),
+                Ok(()) => return Ok(user),
                 Err(StoreError::Conflict(Conflict::Email)) => return Err(EmailTaken.into()),
                 Err(StoreError::Conflict(Conflict::OrganizationSlug)) => {
                     let [a, b, c]: [u8; 3] = self.inner.clock.random();
@@ -150,7 +198,20 @@ impl Platform {
         input: LoginRequest,
     ) -> Result<TokenResponse, LoginError> {
         let user = self.authenticate(request, input).await?;
-        self.issue_tokens(&user, request)
+        if let Some(wanted) = self.challenge(&user).await? {
+            return Err(wanted.into());
+        }
+        self.tokens_for(&user, request).await
+    }
+
+    /// Tokens for a user who has proved who they are.
+    pub(crate) async fn tokens_for(
+        &self,
+        user: &UserRow,
+        request: &RequestInfo,
+    ) -> Result<TokenResponse, LoginError> {
+        self.note_place(user, request).await;
+        self.issue_tokens(user, request)
             .await
             .map_err(|error| match error {
                 IssueError::Broken(kind) => kind.into(),
@@ -172,6 +233,19 @@ impl Platform {
         input: LoginRequest,
     ) -> Result<UserView, LoginError> {
         let user = self.authenticate(request, input).await?;
+        if let Some(wanted) = self.challenge(&user).await? {
+            return Err(wanted.into());
+        }
+        self.session_for(&user, session, request).await
+    }
+
+    /// A browser's session for a user who has proved who they are.
+    pub(crate) async fn session_for(
+        &self,
+        user: &UserRow,
+        session: &Session,
+        request: &RequestInfo,
+    ) -> Result<UserView, LoginError> {
         let session_id: SessionId = new_id!(self.inner.clock, SessionId);
         let write = async {
             // A session of another user must not be taken over with what it holds. `flush` would
@@ -181,6 +255,9 @@ impl Platform {
             session.insert(keys::USER, user.id.0).await?;
             session.insert(keys::SESSION, session_id.0).await?;
             session
+                .insert(keys::VERSION, user.credentials_version)
+                .await?;
+            session
                 .insert(keys::IP, request.ip.map(|ip| ip.to_string()))
                 .await?;
             session
@@ -189,7 +266,42 @@ impl Platform {
             session.save().await
         };
         write.await.map_err(broken_session)?;
-        Ok(view(user))
+        self.note_place(user, request).await;
+        Ok(view(user.clone()))
+    }
+
+    /// Tells a user who signed in from where they never did before. That failing is no reason not
+    /// to let them in.
+    async fn note_place(&self, user: &UserRow, request: &RequestInfo) {
+        let device = device::describe(request.user_agent.as_deref());
+        let network = request.ip.map(network).unwrap_or_default();
+        let place = blake3::hash(format!("{device}\0{network}").as_bytes());
+        let now = self.now();
+        match self
+            .store()
+            .place_note(user.id, place.as_bytes(), now)
+            .await
+        {
+            Ok(Place::New) => {
+                let mut values = self.whence(request);
+                values.push(("device", device));
+                self.tell(Notice {
+                    event: NotificationEvent::SignInFromNewPlace,
+                    channel: Channel::Email,
+                    to: &user.email,
+                    user_id: Some(user.id),
+                    organization_id: None,
+                    cause: self.one_time(),
+                    link: Some("/console/settings".to_owned()),
+                    values,
+                })
+                .await;
+            }
+            Ok(Place::Known | Place::First) => {}
+            Err(error) => {
+                tracing::warn!(error = error.cause(), "a place of a sign-in was not noted");
+            }
+        }
     }
 
     /// Checks e-mail and password. Unknown addresses cost and answer the same as wrong passwords.
@@ -216,29 +328,43 @@ impl Platform {
                 .await?
         };
         let known = user.as_ref().map(|user| user.id);
-        let Some(mut user) = user.filter(|user| user.is_active && verdict != Verdict::Wrong) else {
+        let Some(user) = user.filter(|user| user.is_active && verdict != Verdict::Wrong) else {
             attempt.failed();
             self.note_failed_login(&email, known, organization_id, request)
                 .await?;
             return Err(WrongCredentials.into());
         };
-        attempt.succeeded();
-        let mut action = "user.signed_in";
-        if verdict == Verdict::RightButOld {
-            user.password_hash = self.inner.passwords.hash(input.password, salt).await?;
-            user.updated_at = self.now();
-            action = "user.signed_in_and_rehashed";
+        // With a second factor, half a sign-in gives nobody a fresh allowance.
+        let is_half = self.has_second_factor(user.id).await?;
+        if is_half {
+            drop(attempt);
+        } else {
+            attempt.succeeded();
         }
+        let rehashed = if verdict == Verdict::RightButOld {
+            Some(self.inner.passwords.hash(input.password, salt).await?)
+        } else {
+            None
+        };
+        let action = match (is_half, &rehashed) {
+            (true, _) => "user.second_factor_awaited",
+            (false, Some(_)) => "user.signed_in_and_rehashed",
+            (false, None) => "user.signed_in",
+        };
         let line = self.audit_line(
             organization_id,
             (Some(user.id), user.email.clone()),
             request,
             user_event(action, &user),
         );
-        if verdict == Verdict::RightButOld {
-            self.store().user_update(&user, &line).await?;
-        } else {
-            self.store().audit_insert(&line).await?;
+        match rehashed {
+            Some(hash) => {
+                let former = &user.password_hash;
+                self.store()
+                    .user_rehash(user.id, former, &hash, &line)
+                    .await?;
+            }
+            None => self.store().audit_insert(&line).await?,
         }
         Ok(user)
     }
@@ -304,7 +430,7 @@ impl Platform {
         input: UpdateProfile,
     ) -> Result<MeView, UpdateProfileError> {
         input.validate().map_err(Invalid)?;
-        let user_id = actor.user_id.ok_or(UserGone)?;
+        let user_id = actor.account()?;
         let mut user = self.store().user_get(user_id).await?.ok_or(UserGone)?;
         let before = user.full_name.clone();
         let new_name = input.full_name.apply(before.clone());
@@ -330,45 +456,59 @@ impl Platform {
         actor: &Actor,
         input: ChangePassword,
     ) -> Result<(), ChangePasswordError> {
-        let user_id = actor.user_id.ok_or(UserGone)?;
-        let mut user = self.store().user_get(user_id).await?.ok_or(UserGone)?;
-        if let Some(message) = password_problem(&input.new_password, &user.email) {
+        let user_id = actor.account()?;
+        let user = self.store().user_get(user_id).await?.ok_or(UserGone)?;
+        let problem = self
+            .new_password_problem(&input.new_password, &user.email, user.full_name.as_deref())
+            .await?;
+        if let Some(message) = problem {
             return Err(Invalid::one("new_password", message).into());
         }
-        let ip = actor.request.ip;
-        let attempt = self
-            .inner
-            .throttle
-            .login(&user.email, ip, self.now())
-            .await?;
-        let too_long = input.current_password.chars().count() > PASSWORD_MAX;
-        let verdict = if too_long {
-            Verdict::Wrong
-        } else {
-            let stored = Some(user.password_hash.clone());
-            self.inner
-                .passwords
-                .verify(input.current_password, stored)
-                .await?
-        };
-        if verdict == Verdict::Wrong {
-            attempt.failed();
-            let error = FieldError::new("current_password", "is not your password");
-            return Err(Invalid(vec![error]).into());
+        if !self
+            .is_own_password(actor, &user, input.current_password)
+            .await??
+        {
+            return Err(Invalid::one("current_password", "is not your password").into());
         }
-        attempt.succeeded();
-        user.password_hash = self
+        let password_hash = self
             .inner
             .passwords
             .hash(input.new_password, self.inner.clock.random())
             .await?;
-        user.updated_at = self.now();
         let line = self.audit(actor, user_event("user.password_changed", &user));
-        self.store().user_update(&user, &line).await?;
-        self.store()
-            .sessions_revoke_others(user_id, actor.session_id())
-            .await?;
+        let cause = line.id.to_string();
+        let message = self.password_changed_message(&user, &actor.request, &cause)?;
+        let change = PasswordChange {
+            user_id,
+            password_hash: &password_hash,
+            keep: actor.session_id(),
+            token_hash: None,
+            now: self.now(),
+        };
+        if !self
+            .store()
+            .user_set_password(&change, &line, &[message])
+            .await?
+        {
+            return Err(UserGone.into());
+        }
+        self.wake_outbox();
         Ok(())
+    }
+}
+
+/// The part of an address that stays the same while its owner stays where they are.
+fn network(ip: std::net::IpAddr) -> String {
+    use std::net::IpAddr;
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            format!("{a}.{b}.{c}")
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, c, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}")
+        }
     }
 }
 
@@ -393,6 +533,7 @@ pub(crate) fn view(user: UserRow) -> UserView {
         email: user.email,
         full_name: user.full_name,
         is_active: user.is_active,
+        email_verified: user.email_verified_at.is_some(),
         created_at: user.created_at,
     }
 }

@@ -3,7 +3,11 @@
 use std::net::IpAddr;
 
 use apiverse_contract::auth::Role;
-use apiverse_contract::{OrganizationId, SessionId, UserId};
+use apiverse_contract::{AccessTokenId, OrganizationId, SessionId, UserId};
+use chrono::{DateTime, Utc};
+
+use crate::fault::UserGone;
+use crate::permissions::Permission;
 
 /// What is known of a request before it is known who sent it.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +26,8 @@ pub enum Via {
     Browser(SessionId),
     /// An access token of this session.
     Token(SessionId),
+    /// A personal access token, or one of a service account.
+    AccessToken(AccessTokenId),
     /// `UNIFIED_API_KEY`.
     UnifiedKey,
     /// The process itself, at start-up or from the command line.
@@ -38,6 +44,19 @@ pub struct Actor {
     pub role: Role,
     pub via: Via,
     pub request: RequestInfo,
+    /// What their token is limited to, when they came with one.
+    pub grant: Option<Grant>,
+    /// The organization wants a second factor they do not have.
+    pub needs_two_factor: bool,
+    /// When they last proved who they are.
+    pub authenticated_at: Option<DateTime<Utc>>,
+}
+
+/// What an access token is limited to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub scopes: Vec<Permission>,
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl Actor {
@@ -46,7 +65,18 @@ impl Actor {
     pub const fn session_id(&self) -> Option<SessionId> {
         match self.via {
             Via::Browser(id) | Via::Token(id) => Some(id),
-            Via::UnifiedKey | Via::System => None,
+            Via::AccessToken(_) | Via::UnifiedKey | Via::System => None,
+        }
+    }
+
+    /// The account of somebody who signed in themself: a token of theirs does not change it.
+    ///
+    /// # Errors
+    /// When nobody did.
+    pub(crate) fn account(&self) -> Result<UserId, UserGone> {
+        match self.session_id() {
+            Some(_) => self.user_id.ok_or(UserGone),
+            None => Err(UserGone),
         }
     }
 }

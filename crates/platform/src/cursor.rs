@@ -73,6 +73,21 @@ pub fn to_policy(cursor: Option<&str>) -> Result<Option<(Uuid, String)>, Invalid
     Ok(Some((target_id, kind.to_owned())))
 }
 
+/// Of two texts, the first without a zero byte.
+pub fn of_pair(first: &str, second: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{first}\0{second}"))
+}
+
+pub fn to_pair(cursor: Option<&str>) -> Result<Option<(String, String)>, Invalid> {
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| garbled())?;
+    let text = String::from_utf8(bytes).map_err(|_| garbled())?;
+    let (first, second) = text.split_once('\0').ok_or_else(garbled)?;
+    Ok(Some((first.to_owned(), second.to_owned())))
+}
+
 pub fn of_number(number: i32) -> String {
     URL_SAFE_NO_PAD.encode(number.to_be_bytes())
 }

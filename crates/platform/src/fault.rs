@@ -1,5 +1,6 @@
 //! Failures: one enum for each operation, made of a few kinds that mean the same everywhere.
 
+use apiverse_contract::two_factor::MfaMethod;
 use apiverse_contract::{ErrorCode, FieldError, Problem};
 use apiverse_store::StoreError;
 
@@ -21,9 +22,20 @@ pub trait Fault: std::error::Error + Send + Sync {
         None
     }
 
+    /// What finishes a sign-in whose password was right.
+    fn mfa_token(&self) -> Option<String> {
+        None
+    }
+
     /// The whole as a problem document, without the request's id.
     fn problem(&self) -> Problem {
-        Problem::new(self.code(), self.detail()).with_errors(self.fields())
+        let mut problem = Problem::new(self.code(), self.detail()).with_errors(self.fields());
+        problem.mfa_token = self.mfa_token();
+        if problem.mfa_token.is_some() {
+            let methods = [MfaMethod::Totp, MfaMethod::RecoveryCode];
+            problem.methods = methods.map(|method| method.as_str().to_owned()).to_vec();
+        }
+        problem
     }
 }
 
@@ -47,15 +59,28 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The role does not allow it.
-    Forbidden Forbidden "ask an owner or admin of the organization for a role that allows this";
     /// A limit was to hold in the place of the organization's.
     MayNotReplace Forbidden "only owners and admins may let a limit hold in the place of the organization's (`replaces_organization`), change such a limit, or what it holds for";
     EmailTaken EmailTaken "an account with this e-mail address exists; sign in instead";
     /// Unknown address or wrong password: callers cannot tell which.
     WrongCredentials InvalidCredentials "the e-mail address or the password is wrong";
+    CodeWrong InvalidCode "the code is wrong, or was used before";
+    TwoFactorOn TwoFactorOn "there is a second factor; switch it off before you set another one up";
+    TwoFactorOff TwoFactorOff "there is no second factor; set one up first";
+    AccessTokenGone AccessTokenNotFound "there is no access token of yours with this id";
+    ServiceAccountGone ServiceAccountNotFound "there is no service account with this id in your organization";
+    ServiceAccountNameInUse ServiceAccountNameTaken "another service account of the organization has this name";
     TokenInvalid InvalidToken "the access token is malformed, expired or was revoked";
     RefreshInvalid InvalidRefreshToken "the refresh token is unknown, expired or was used before";
+    OwnersOnly Forbidden "only owners make owners, change one, or take one out";
+    InvitationForOther Forbidden "the invitation is to another e-mail address than yours; sign in with that one";
+    OrganizationGone OrganizationNotFound "you are in no organization with this id";
+    OrganizationSlugInUse SlugTaken "another organization has this slug";
+    MemberGone MemberNotFound "nobody with this id is in your organization";
+    InvitationGone InvitationNotFound "there is no open invitation with this id in your organization";
+    LinkInvalid InvalidLink "the link is unknown, was used, or is too old; ask for another one";
+    /// Somebody else would be left without an owner.
+    LastOwner LastOwner "you are the only owner of an organization that others are in; make somebody else an owner first";
     SessionGone SessionNotFound "there is no such session of yours";
     ApiGone ApiNotFound "there is no API with this id in your organization";
     SlugInUse SlugTaken "another API of the organization has this slug";
@@ -73,6 +98,9 @@ kinds! {
     VersionGone VersionNotFound "there is no version with this id in this API of your organization";
     VersionNameInUse VersionNameTaken "another version of the API has this name";
     CallGone NotFound "no call of your organization with this request id is kept";
+    MessageGone NotificationNotFound "there is no message with this id in your outbox";
+    NothingThere NotFound "there is nothing at this address";
+    SignatureWrong InvalidSignature "the report is not signed by the service it claims to be from, or not at this time";
     KeyGone ApiKeyNotFound "there is no API key with this id in your organization";
     KeyRevoked ApiKeyRevoked "the key was revoked; create another one";
     /// More password checks at a time than this machine can do.
@@ -81,9 +109,72 @@ kinds! {
     KeptChanging ServiceUnavailable "others keep on changing the configuration; try again";
     NoSuchOrganization InvalidRequest "there is no organization with this slug";
     NoSuchUser InvalidRequest "there is no account with this e-mail address";
-    UserGone AuthenticationRequired "the account of this session does not exist any more";
+    UserGone AuthenticationRequired "there is no account behind this request, or it does not exist any more; sign in";
     /// Something of ours that cannot happen.
     Broken Internal "the request could not be completed; the log has the reason";
+}
+
+/// Why somebody may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Forbidden {
+    #[error("the role does not allow it")]
+    Role,
+    #[error("the token's scopes do not allow it")]
+    Scope,
+    #[error("the organization requires a second factor")]
+    TwoFactor,
+    #[error("who it is was not proved lately")]
+    StepUp,
+}
+
+impl Fault for Forbidden {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Role | Self::Scope => ErrorCode::Forbidden,
+            Self::TwoFactor => ErrorCode::TwoFactorRequired,
+            Self::StepUp => ErrorCode::StepUpRequired,
+        }
+    }
+
+    fn detail(&self) -> String {
+        let text = match self {
+            Self::Role => "ask an owner or admin of the organization for a role that allows this",
+            Self::Scope => "the token's scopes do not allow this",
+            Self::TwoFactor => "set a second factor up: the organization requires one",
+            Self::StepUp => {
+                "prove who you are again (`POST /auth/step-up`), then repeat this within ten minutes"
+            }
+        };
+        text.to_owned()
+    }
+}
+
+/// The password was right; a second factor is wanted.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a second factor is wanted")]
+pub struct MfaRequired {
+    /// Goes with the code.
+    pub token: String,
+}
+
+impl std::fmt::Debug for MfaRequired {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MfaRequired").finish_non_exhaustive()
+    }
+}
+
+impl Fault for MfaRequired {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::MfaRequired
+    }
+
+    fn detail(&self) -> String {
+        "the password is right; send `mfa_token` with a code to `POST /auth/mfa`".to_owned()
+    }
+
+    fn mfa_token(&self) -> Option<String> {
+        Some(self.token.clone())
+    }
 }
 
 /// Fields that are not acceptable.
@@ -259,6 +350,12 @@ macro_rules! operation_error {
                 match self {
                     $(Self::$kind(kind) => kind.retry_after(),)*
                     Self::Store(fault) => fault.retry_after(),
+                }
+            }
+            fn mfa_token(&self) -> Option<String> {
+                match self {
+                    $(Self::$kind(kind) => kind.mfa_token(),)*
+                    Self::Store(fault) => fault.mfa_token(),
                 }
             }
         }

@@ -3,7 +3,7 @@
 use apiverse_contract::apis::ApiLimits;
 use apiverse_contract::auth::{RegisterRequest, Role};
 use apiverse_contract::keys::CreateApiKey;
-use apiverse_store::ApiRow;
+use apiverse_store::{ApiRow, PasswordChange};
 use serde_json::{Value, json};
 
 use crate::SAMPLE_BASE_URL;
@@ -33,7 +33,7 @@ pub type UserCreateError = RegisterError;
 
 operation_error! {
     /// Why a password was not reset.
-    PasswordResetError { NoSuchUser, Busy }
+    PasswordResetError { NoSuchUser, Busy, Broken }
 }
 
 operation_error! {
@@ -78,6 +78,9 @@ impl Platform {
             role: Role::Owner,
             via: Via::System,
             request: RequestInfo::default(),
+            grant: None,
+            needs_two_factor: false,
+            authenticated_at: None,
         })
     }
 
@@ -116,7 +119,10 @@ impl Platform {
             full_name: None,
         };
         input.validate().map_err(Invalid)?;
-        let user = self.add_user(&RequestInfo::default(), input).await?;
+        let newcomer = self.newcomer(input).await?;
+        let user = self
+            .add_user(&RequestInfo::default(), newcomer, true)
+            .await?;
         Ok(FirstAccount {
             email: user.email,
             password,
@@ -145,6 +151,9 @@ impl Platform {
             role: Role::Owner,
             via: Via::System,
             request: RequestInfo::default(),
+            grant: None,
+            needs_two_factor: false,
+            authenticated_at: None,
         };
         let now = self.now();
         let row = ApiRow {
@@ -187,18 +196,17 @@ impl Platform {
     /// # Errors
     /// See [`PasswordResetError`].
     pub async fn password_reset(&self, email: &str) -> Result<String, PasswordResetError> {
-        let mut user = self
+        let user = self
             .store()
             .user_by_email(&normal_email(email))
             .await?
             .ok_or(NoSuchUser)?;
         let password = self.generate_password();
-        user.password_hash = self
+        let password_hash = self
             .inner
             .passwords
             .hash(password.clone(), self.inner.clock.random())
             .await?;
-        user.updated_at = self.now();
         let organization_id = self
             .store()
             .membership_first(user.id)
@@ -210,8 +218,18 @@ impl Platform {
             &RequestInfo::default(),
             user_event("user.password_reset", &user),
         );
-        self.store().user_update(&user, &line).await?;
-        self.store().sessions_revoke_others(user.id, None).await?;
+        let cause = line.id.to_string();
+        let message = self.password_changed_message(&user, &RequestInfo::default(), &cause)?;
+        let change = PasswordChange {
+            user_id: user.id,
+            password_hash: &password_hash,
+            keep: None,
+            token_hash: None,
+            now: self.now(),
+        };
+        self.store()
+            .user_set_password(&change, &line, &[message])
+            .await?;
         Ok(password)
     }
 

@@ -1,22 +1,31 @@
 #![doc = include_str!("../README.md")]
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
+mod access_tokens;
+mod account_end;
 mod accounts;
 mod actor;
 mod apis;
 mod audit;
+mod audit_chain;
 mod clock;
 mod configuration;
 mod costs;
 mod cursor;
 mod demo;
+mod device;
 mod explain;
 mod fault;
 mod first_start;
 mod insights;
+mod invitations;
 mod keys;
 mod limits;
+mod links;
 mod live;
+mod members;
+mod notifications;
+mod organizations;
 mod passwords;
 mod permissions;
 mod platform;
@@ -24,11 +33,14 @@ mod policies;
 mod policy_secrets;
 mod preview;
 mod purges;
+mod registration;
 mod routes;
 mod session_store;
 mod sessions;
+mod strength;
 mod throttle;
 mod tokens;
+mod two_factor;
 mod urls;
 mod usage;
 mod verify;
@@ -37,10 +49,18 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
-pub use accounts::{ChangePasswordError, LoginError, MeError, RegisterError, UpdateProfileError};
-pub use actor::{Actor, RequestInfo, Via};
+pub use access_tokens::{
+    AccessTokenCreateError, AccessTokenListError, AccessTokenRevokeError,
+    ServiceAccountCreateError, ServiceAccountDeleteError, ServiceAccountListError,
+};
+pub use account_end::{DeleteAccountError, ExportError};
+pub use accounts::{
+    ChangePasswordError, LoginError, MeError, RegisterError, Registered, UpdateProfileError,
+};
+pub use actor::{Actor, Grant, RequestInfo, Via};
 pub use apis::{ApiCreateError, ApiDeleteError, ApiGetError, ApiListError, ApiUpdateError};
-pub use audit::AuditListError;
+pub use audit::{AuditExportError, AuditListError};
+pub use audit_chain::{ChainFault, ChainReport};
 pub use clock::Clock;
 pub use configuration::{ConfigurationError, Draft};
 pub use costs::CostError;
@@ -51,12 +71,29 @@ pub use first_start::{
     FirstAccount, FirstStartError, OperatorError, PasswordResetError, Sample, UserCreateError,
 };
 pub use insights::InsightsError;
+pub use invitations::{
+    InvitationAcceptError, InvitationCreateError, InvitationListError, InvitationOfferError,
+    InvitationResendError, InvitationRevokeError,
+};
 pub use keys::{
     KeyCreateError, KeyGetError, KeyListError, KeyRevokeError, KeyRotateError, KeyTicketError,
     KeyUpdateError,
 };
 pub use limits::{EffectiveError, PolicyGetError, PolicyPutError};
+pub use links::{
+    ChangeEmailError, ConfirmEmailError, EmailVerifyError, ForgotPasswordError, ResetPasswordError,
+    VerificationError,
+};
 pub use live::{LiveError, LiveEvent, LiveStream};
+pub use members::{LeaveError, MemberListError, MemberRemoveError, MemberRoleError, TransferError};
+pub use notifications::{
+    MessagesConfig, OutboxGetError, OutboxListError, PreferencesError, PreferencesPutError,
+    ReportError, SuppressionListError, SuppressionRemoveError,
+};
+pub use organizations::{
+    OrganizationCreateError, OrganizationDeleteError, OrganizationListError,
+    OrganizationSwitchError, OrganizationUpdateError,
+};
 pub use permissions::{Permission, Permit};
 pub use platform::{Platform, PlatformConfig};
 pub use policies::{
@@ -73,7 +110,12 @@ pub use sessions::{
     BearerError, LogoutError, RefreshError, SessionActorError, SessionListError,
     SessionRevokeError, SignOutError,
 };
+pub use strength::StrengthError;
 pub use throttle::ThrottleConfig;
+pub use two_factor::{
+    RecoveryError, RequireTwoFactorError, StepUpError, TotpBeginError, TotpConfirmError,
+    TotpRemoveError, TwoFactorError,
+};
 pub use usage::UsageError;
 pub use verify::{KeyFacts, KeyVerifyError};
 pub use versions::{

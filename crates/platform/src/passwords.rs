@@ -81,7 +81,11 @@ impl Passwords {
         Ok(if known { verdict } else { Verdict::Wrong })
     }
 
-    async fn on_a_core<T: Send + 'static>(
+    /// Does slow work on as many threads as there are cores.
+    ///
+    /// # Errors
+    /// [`Busy`] when too many are waiting.
+    pub async fn on_a_core<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::actor::{Actor, RequestInfo};
 use crate::clock::{Clock, new_id};
 use crate::live::{Ending, Feeds};
+use crate::notifications::{Messages, MessagesConfig};
 use crate::passwords::Passwords;
 use crate::throttle::{Throttle, ThrottleConfig};
 use crate::tokens::Tokens;
@@ -21,6 +22,8 @@ use crate::tokens::Tokens;
 /// What the services need to be told.
 pub struct PlatformConfig {
     pub jwt_secret: Secret,
+    /// Former values of it: what they signed is good until it expires.
+    pub jwt_secret_previous: Vec<Secret>,
     pub jwt_refresh_secret: Secret,
     /// How long an access token lives.
     pub jwt_lifetime: Duration,
@@ -40,6 +43,7 @@ pub struct PlatformConfig {
     /// How long sums of calls by minute are kept.
     pub minutes_kept: Duration,
     pub throttle: ThrottleConfig,
+    pub messages: MessagesConfig,
 }
 
 /// The control plane's services; clones share everything.
@@ -59,6 +63,7 @@ pub(crate) struct Inner {
     pub throttle: Throttle,
     pub feeds: Feeds,
     pub ending: Ending,
+    pub messages: Messages,
 }
 
 /// A line of the audit log before it is known who, when and from where.
@@ -79,7 +84,11 @@ impl Platform {
         bus: Bus,
         clock: Clock,
     ) -> Self {
-        let tokens = Tokens::new(&config.jwt_secret, &config.jwt_refresh_secret);
+        let tokens = Tokens::new(
+            &config.jwt_secret,
+            &config.jwt_secret_previous,
+            &config.jwt_refresh_secret,
+        );
         let throttle = Throttle::new(config.throttle);
         let passwords = Passwords::new();
         Self {
@@ -94,6 +103,7 @@ impl Platform {
                 throttle,
                 feeds: Feeds::default(),
                 ending: Ending::default(),
+                messages: Messages::default(),
             }),
         }
     }

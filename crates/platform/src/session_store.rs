@@ -24,6 +24,8 @@ pub(crate) mod keys {
     pub const SESSION: &str = "session_id";
     pub const IP: &str = "ip";
     pub const AGENT: &str = "user_agent";
+    /// The user's `credentials_version` at sign-in.
+    pub const VERSION: &str = "credentials_version";
 }
 
 /// Sessions in the database.
@@ -85,6 +87,14 @@ impl StoredSessions {
             created_at: now,
             last_seen_at: now,
             expires_at: to_chrono(record.expiry_date),
+            credentials_version: record
+                .data
+                .get(keys::VERSION)
+                .and_then(Value::as_i64)
+                .and_then(|version| i32::try_from(version).ok())
+                .unwrap_or(0),
+            organization_id: None,
+            authenticated_at: now,
         })
     }
 }

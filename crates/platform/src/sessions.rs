@@ -1,6 +1,8 @@
 //! Sessions: who a request is from, and how being signed in ends.
 
+use apiverse_contract::access_tokens::ACCESS_TOKEN_TAG;
 use apiverse_contract::auth::{RefreshRequest, Role, SessionKind, SessionView, TokenResponse};
+use apiverse_contract::notifications::{Channel, NotificationEvent};
 use apiverse_contract::{OrganizationId, SessionId, UserId};
 use apiverse_settings::Secret;
 use apiverse_store::{RefreshUse, SessionRow, StoreError, UserRow};
@@ -11,9 +13,11 @@ use uuid::Uuid;
 
 use crate::actor::{Actor, RequestInfo, Via};
 use crate::clock::new_id;
+use crate::device;
 use crate::fault::{
     Broken, RefreshInvalid, SessionGone, StoreFault, TokenInvalid, operation_error,
 };
+use crate::notifications::Notice;
 use crate::platform::{Event, Platform};
 use crate::session_store::keys;
 use crate::tokens::Tokens;
@@ -62,17 +66,20 @@ impl Platform {
         {
             return self.unified_actor(request).await;
         }
+        if token.starts_with(ACCESS_TOKEN_TAG) {
+            return self.actor_from_access_token(request, token).await;
+        }
         let now = self.now();
         let claims = self.inner.tokens.read_access(token, now)?;
         let session = self.store().session_get(SessionId(claims.sid), now).await?;
         let session = session
             .filter(|session| session.user_id == Some(UserId(claims.sub)))
             .ok_or(TokenInvalid)?;
-        let actor = self
-            .member(UserId(claims.sub), Via::Token(session.id), request.clone())
-            .await?;
+        let via = Via::Token(session.id);
+        let actor = self.member(&session, via, request).await?;
+        let actor = actor.ok_or(TokenInvalid)?;
         self.touch(&session, now).await?;
-        actor.ok_or_else(|| TokenInvalid.into())
+        Ok(actor)
     }
 
     /// Acts as an admin of the oldest organization: what a first automation works on.
@@ -89,6 +96,9 @@ impl Platform {
             role: Role::Admin,
             via: Via::UnifiedKey,
             request: request.clone(),
+            grant: None,
+            needs_two_factor: false,
+            authenticated_at: None,
         })
     }
 
@@ -102,53 +112,68 @@ impl Platform {
         request: &RequestInfo,
     ) -> Result<Option<Actor>, SessionActorError> {
         let read = async {
-            let user_id: Option<Uuid> = session.get(keys::USER).await?;
             let session_id: Option<Uuid> = session.get(keys::SESSION).await?;
-            Ok::<_, tower_sessions::session::Error>(user_id.zip(session_id))
+            Ok::<_, tower_sessions::session::Error>(session_id)
         };
-        let found = read.await.map_err(broken_session)?;
-        let Some((user_id, session_id)) = found else {
-            return Ok(None);
-        };
-        let via = Via::Browser(SessionId(session_id));
-        let Some(actor) = self.member(UserId(user_id), via, request.clone()).await? else {
+        let Some(session_id) = read.await.map_err(broken_session)? else {
             return Ok(None);
         };
         let now = self.now();
-        if let Some(row) = self.store().session_get(SessionId(session_id), now).await? {
-            self.touch(&row, now).await?;
-        }
-        Ok(Some(actor))
-    }
-
-    /// The actor a user is in their first organization; `None` when the account is gone or off.
-    async fn member(
-        &self,
-        user_id: UserId,
-        via: Via,
-        request: RequestInfo,
-    ) -> Result<Option<Actor>, StoreError> {
-        let Some(user) = self
-            .store()
-            .user_get(user_id)
-            .await?
-            .filter(|user| user.is_active)
-        else {
+        let found = self.store().session_get(SessionId(session_id), now).await?;
+        let Some(row) = found else {
             return Ok(None);
         };
-        let Some((organization, membership)) = self.store().membership_first(user_id).await? else {
+        let actor = self.member(&row, Via::Browser(row.id), request).await?;
+        if actor.is_some() {
+            self.touch(&row, now).await?;
+        }
+        Ok(actor)
+    }
+
+    /// The actor a session's user is in the organization it acts in: the chosen one while they are
+    /// in it, else the one joined first, else one of their own that is made for them. `None` when the account is gone
+    /// or off, or has another password since the session began.
+    async fn member(
+        &self,
+        session: &SessionRow,
+        via: Via,
+        request: &RequestInfo,
+    ) -> Result<Option<Actor>, StoreError> {
+        let Some(user_id) = session.user_id else {
             return Ok(None);
+        };
+        let user = self.store().user_get(user_id).await?;
+        let Some(user) = user.filter(|user| {
+            user.is_active && user.credentials_version == session.credentials_version
+        }) else {
+            return Ok(None);
+        };
+        let mut found = match session.organization_id {
+            Some(id) => self.store().membership_get(id, user_id).await?,
+            None => None,
+        };
+        if found.is_none() {
+            found = self.store().membership_first(user_id).await?;
+        }
+        let (organization, membership) = match found {
+            Some(found) => found,
+            None => self.personal_organization(&user, request).await?,
         };
         let Some(role) = Role::parse(&membership.role) else {
             return Ok(None);
         };
+        let needs_two_factor =
+            organization.require_two_factor && !self.has_second_factor(user_id).await?;
         Ok(Some(Actor {
             user_id: Some(user_id),
             name: user.email,
             organization_id: organization.id,
             role,
             via,
-            request,
+            request: request.clone(),
+            grant: None,
+            needs_two_factor,
+            authenticated_at: Some(session.authenticated_at),
         }))
     }
 
@@ -181,6 +206,9 @@ impl Platform {
             created_at: now,
             last_seen_at: now,
             expires_at: now + lifetime,
+            credentials_version: user.credentials_version,
+            organization_id: None,
+            authenticated_at: now,
         };
         if !self.store().session_insert(&session).await? {
             return Err(Broken.into());
@@ -254,12 +282,10 @@ impl Platform {
             RefreshUse::Unknown => return Err(RefreshInvalid.into()),
         };
         let user_id = session.user_id.ok_or(RefreshInvalid)?;
-        if !self
-            .store()
-            .user_get(user_id)
-            .await?
-            .is_some_and(|user| user.is_active)
-        {
+        let user = self.store().user_get(user_id).await?;
+        if !user.is_some_and(|user| {
+            user.is_active && user.credentials_version == session.credentials_version
+        }) {
             return Err(RefreshInvalid.into());
         }
         self.touch(&session, now).await?;
@@ -284,6 +310,23 @@ impl Platform {
         );
         self.store().audit_insert(&line).await?;
         tracing::warn!(session = %session.id, "a refresh token was used twice");
+        let user = match session.user_id {
+            Some(user_id) => self.store().user_get(user_id).await?,
+            None => None,
+        };
+        if let Some(user) = user {
+            self.tell(Notice {
+                event: NotificationEvent::RefreshTokenReused,
+                channel: Channel::Email,
+                to: &user.email,
+                user_id: Some(user.id),
+                organization_id: None,
+                cause: session.id.to_string(),
+                link: Some("/console/settings".to_owned()),
+                values: self.whence(request),
+            })
+            .await;
+        }
         Ok(())
     }
 
@@ -361,7 +404,7 @@ impl Platform {
     /// # Errors
     /// See [`SessionListError`].
     pub async fn sessions(&self, actor: &Actor) -> Result<Vec<SessionView>, SessionListError> {
-        let Some(user_id) = actor.user_id else {
+        let Ok(user_id) = actor.account() else {
             return Ok(Vec::new());
         };
         let rows = self.store().sessions_of_user(user_id, self.now()).await?;
@@ -376,6 +419,7 @@ impl Platform {
                     SessionKind::Browser
                 },
                 ip: row.ip,
+                device: device::describe(row.user_agent.as_deref()),
                 user_agent: row.user_agent,
                 created_at: row.created_at,
                 last_seen_at: row.last_seen_at,
@@ -383,6 +427,26 @@ impl Platform {
                 current: Some(row.id) == current,
             })
             .collect())
+    }
+
+    /// Ends all of the user's sessions but the one the actor came with; how many.
+    ///
+    /// # Errors
+    /// See [`SessionRevokeError`].
+    pub async fn sessions_revoke_others(&self, actor: &Actor) -> Result<u64, SessionRevokeError> {
+        let user_id = actor.account().map_err(|_| SessionGone)?;
+        let event = Event {
+            action: "session.others_revoked",
+            target_type: "user",
+            target_id: user_id.to_string(),
+            details: json!({}),
+        };
+        let line = self.audit(actor, event);
+        let ended = self
+            .store()
+            .sessions_revoke_others(user_id, actor.session_id(), &line)
+            .await?;
+        Ok(ended)
     }
 
     /// Ends one of the user's sessions.
@@ -394,7 +458,7 @@ impl Platform {
         actor: &Actor,
         id: SessionId,
     ) -> Result<(), SessionRevokeError> {
-        let user_id = actor.user_id.ok_or(SessionGone)?;
+        let user_id = actor.account().map_err(|_| SessionGone)?;
         let line = self.audit(actor, session_event("session.revoked", id));
         if self.store().session_revoke(user_id, id, &line).await? {
             Ok(())

@@ -13,11 +13,14 @@ use apiverse_settings::{Secret, Vault};
 use apiverse_store::{ConnectOptions, Store};
 use chrono::DateTime;
 
-use crate::{Actor, Clock, Fault, Platform, PlatformConfig, RequestInfo, ThrottleConfig};
+use crate::{
+    Actor, Clock, Fault, MessagesConfig, Platform, PlatformConfig, RequestInfo, ThrottleConfig,
+};
 
 mod insights;
 mod limits;
 mod live;
+mod outbox;
 mod plan;
 mod resources;
 mod sign_in;
@@ -34,6 +37,7 @@ const PASSWORD: &str = "a password of some length";
 fn config() -> PlatformConfig {
     PlatformConfig {
         jwt_secret: Secret::new("one"),
+        jwt_secret_previous: Vec::new(),
         jwt_refresh_secret: Secret::new("two"),
         jwt_lifetime: Duration::from_secs(86_400),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
@@ -45,6 +49,10 @@ fn config() -> PlatformConfig {
         calls_kept: Some(Duration::from_secs(30 * 86_400)),
         minutes_kept: Duration::from_secs(8 * 86_400),
         throttle: ThrottleConfig::default(),
+        messages: MessagesConfig {
+            show_content: true,
+            ..MessagesConfig::default()
+        },
     }
 }
 

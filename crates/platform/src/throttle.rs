@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use apiverse_contract::UserId;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -31,6 +32,8 @@ pub struct ThrottleConfig {
     pub free_per_account: u32,
     /// Failures from one address, whatever the account, before waiting begins.
     pub free_per_address: u32,
+    /// Codes of one account's authenticator app, from everywhere, before waiting begins.
+    pub free_codes: u32,
     /// Registrations from one address within an hour.
     pub registrations_per_hour: u32,
     /// The longest wait.
@@ -45,6 +48,7 @@ impl Default for ThrottleConfig {
             enabled: true,
             free_per_account: 5,
             free_per_address: 30,
+            free_codes: 10,
             registrations_per_hour: 60,
             longest_wait: Duration::from_secs(900),
             memory: Duration::from_secs(3600),
@@ -67,6 +71,11 @@ enum Place {
     Everywhere(blake3::Hash),
     Address(Network),
     Registrations(Network),
+    /// Mail that strangers can have sent: to one address, and from one place.
+    MailTo(blake3::Hash),
+    MailFrom(Network),
+    /// Codes of a second factor: only whoever knows the password can try one.
+    Codes(UserId),
 }
 
 /// An IPv4 address, or the /64 an IPv6 host can roam in freely.
@@ -228,6 +237,61 @@ impl Throttle {
         self.count_of(&mut counts, place, now)
             .fail(self.config.memory, now);
         Ok(())
+    }
+
+    /// Counts a mail that somebody asks for. False when its address has had enough: whoever asks
+    /// must not be told.
+    ///
+    /// # Errors
+    /// How long to wait, when too many were asked for from one place.
+    pub fn mail(
+        &self,
+        email: &str,
+        ip: Option<IpAddr>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, SlowDown> {
+        if !self.config.enabled {
+            return Ok(true);
+        }
+        let from = Place::MailFrom(Network::of(ip));
+        let to = Place::MailTo(blake3::hash(email.as_bytes()));
+        let mut counts = self.counts.lock();
+        let free = self.config.free_per_address;
+        if let Room::None(slow) = self.room(counts.get(&from), free, now) {
+            return Err(slow);
+        }
+        let free = self.config.free_per_account;
+        let has_room = matches!(self.room(counts.get(&to), free, now), Room::Free);
+        for place in [from, to] {
+            self.count_of(&mut counts, place, now)
+                .fail(self.config.memory, now);
+        }
+        Ok(has_room)
+    }
+
+    /// Counts a code of an authenticator app before it is checked, from wherever it comes: a million
+    /// of them are few. A stranger cannot use this up, since they are not asked for a code.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn code(&self, user_id: UserId, now: DateTime<Utc>) -> Result<(), SlowDown> {
+        if !self.config.enabled {
+            return Ok(());
+        }
+        let place = Place::Codes(user_id);
+        let mut counts = self.counts.lock();
+        let free = self.config.free_codes;
+        if let Room::None(slow) = self.room(counts.get(&place), free, now) {
+            return Err(slow);
+        }
+        self.count_of(&mut counts, place, now)
+            .fail(self.config.memory, now);
+        Ok(())
+    }
+
+    /// The code was right: those before it were typing errors.
+    pub fn code_was_right(&self, user_id: UserId) {
+        self.counts.lock().remove(&Place::Codes(user_id));
     }
 
     fn room(&self, count: Option<&Count>, free: u32, now: DateTime<Utc>) -> Room {

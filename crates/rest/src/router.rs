@@ -3,14 +3,15 @@
 use apiverse_contract::ErrorCode;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::routing::{any, post};
 use http::{Method, StatusCode, Uri};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::routes::{
-    accounts, apis, audit, configuration, costs, documents, explain, health, insights, keys,
-    limits, live, metrics, policies, sessions, usage, verify, versions,
+    access_tokens, accounts, apis, audit, configuration, costs, documents, explain, health,
+    insights, keys, limits, live, metrics, notifications, organizations, policies, sessions,
+    two_factor, usage, verify, versions,
 };
 use crate::{ApiProblem, RestState};
 
@@ -19,7 +20,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// What is below the bare paths and unknown is a problem document, not a page of the console.
 /// Under the prefix, `/api/{*rest}` sees to that.
-pub(crate) const UNKNOWN: [&str; 26] = [
+pub(crate) const UNKNOWN: [&str; 39] = [
     "/api",
     "/api/",
     "/api/{*rest}",
@@ -46,6 +47,19 @@ pub(crate) const UNKNOWN: [&str; 26] = [
     "/policies/{level}/{target_id}/{kind}/{*rest}",
     "/explain/",
     "/organization/{*rest}",
+    "/access-tokens/",
+    "/access-tokens/{id}/{*rest}",
+    "/service-accounts/",
+    "/service-accounts/{id}/{*rest}",
+    "/organizations/{id}",
+    "/organizations/{id}/{*rest}",
+    "/members/",
+    "/members/{id}/{*rest}",
+    "/invitations/",
+    "/invitations/{id}/{*rest}",
+    "/notifications/",
+    "/notifications/{id}/{*rest}",
+    "/webhooks/{*rest}",
 ];
 
 /// The whole REST side, without the [`layers`](crate::layers()) around it and without a fallback,
@@ -56,6 +70,7 @@ pub fn router(state: RestState) -> Router {
         .nest(PREFIX, operations.clone())
         .merge(operations)
         .merge(outside())
+        .merge(webhooks())
         .merge(documents::router(&state));
     for path in UNKNOWN {
         router = router.route(path, any(not_found));
@@ -75,9 +90,21 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(accounts::login))
         .routes(routes!(accounts::refresh))
         .routes(routes!(accounts::logout))
-        .routes(routes!(accounts::me, accounts::update_me))
+        .routes(routes!(
+            accounts::me,
+            accounts::update_me,
+            accounts::delete_me
+        ))
         .routes(routes!(accounts::change_password))
-        .routes(routes!(sessions::list))
+        .routes(routes!(accounts::forgot_password))
+        .routes(routes!(accounts::reset_password))
+        .routes(routes!(accounts::password_strength))
+        .routes(routes!(accounts::change_email))
+        .routes(routes!(accounts::resend_verification))
+        .routes(routes!(accounts::verify_email))
+        .routes(routes!(accounts::confirm_email))
+        .routes(routes!(accounts::export))
+        .routes(routes!(sessions::list, sessions::revoke_others))
         .routes(routes!(sessions::revoke))
         .routes(routes!(apis::list, apis::create))
         .routes(routes!(apis::get, apis::replace, apis::patch, apis::delete))
@@ -132,6 +159,51 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(explain::get))
         .routes(routes!(explain::ask))
         .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
+        .routes(routes!(two_factor::login))
+        .routes(routes!(two_factor::step_up))
+        .routes(routes!(two_factor::show))
+        .routes(routes!(two_factor::begin, two_factor::remove))
+        .routes(routes!(two_factor::confirm))
+        .routes(routes!(two_factor::recovery_codes))
+        .routes(routes!(two_factor::require))
+        .routes(routes!(access_tokens::list, access_tokens::create))
+        .routes(routes!(access_tokens::revoke))
+        .routes(routes!(
+            access_tokens::accounts,
+            access_tokens::create_account
+        ))
+        .routes(routes!(access_tokens::account_tokens))
+        .routes(routes!(access_tokens::delete_account))
+        .routes(routes!(organizations::list, organizations::create))
+        .routes(routes!(organizations::switch))
+        .routes(routes!(organizations::update, organizations::delete))
+        .routes(routes!(organizations::leave))
+        .routes(routes!(organizations::transfer))
+        .routes(routes!(organizations::members))
+        .routes(routes!(organizations::change_role, organizations::remove))
+        .routes(routes!(organizations::invitations, organizations::invite))
+        .routes(routes!(organizations::offer))
+        .routes(routes!(organizations::accept))
+        .routes(routes!(organizations::resend))
+        .routes(routes!(organizations::revoke))
+        .routes(routes!(notifications::list))
+        .routes(routes!(
+            notifications::preferences,
+            notifications::put_preferences
+        ))
+        .routes(routes!(notifications::suppressions))
+        .routes(routes!(notifications::remove_suppression))
+        .routes(routes!(notifications::get))
+        .routes(routes!(notifications::mailgun))
+        .routes(routes!(notifications::twilio))
+}
+
+/// Where services post what they report, under the address that is usual for it too.
+fn webhooks() -> Router<RestState> {
+    Router::new()
+        .route("/api/webhooks/mailgun", post(notifications::mailgun))
+        .route("/api/webhooks/twilio", post(notifications::twilio))
 }
 
 /// The operations that never have the prefix.

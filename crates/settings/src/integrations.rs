@@ -1,7 +1,9 @@
-//! Outside services. This version recognises their settings, checks the shape and keeps them; no
-//! feature uses them yet.
+//! Outside services. Mailgun and Twilio send messages; of the others this version recognises the
+//! settings, checks their shape and keeps them.
 
 use std::time::Duration;
+
+use url::Url;
 
 use crate::parse::{self, Complaint, Parsed};
 use crate::problem::SettingProblem;
@@ -40,20 +42,38 @@ pub struct StripeSettings {
     pub price_id: Option<String>,
 }
 
-/// Mail through Mailgun.
+/// Mail through Mailgun; sent when there are a key and a domain.
 #[derive(Clone, Debug)]
 pub struct MailgunSettings {
     pub api_key: Option<Secret>,
     pub domain: Option<String>,
     pub from_email: Option<String>,
+    pub region: MailgunRegion,
+    /// Where the API is, in place of the region's address.
+    pub url: Option<Url>,
+    /// Signs what Mailgun reports.
+    pub webhook_signing_key: Option<Secret>,
 }
 
-/// Text messages through Twilio.
+/// Where a sending domain lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailgunRegion {
+    Us,
+    Eu,
+}
+
+/// Text messages through Twilio; sent when there are account, token and number.
 #[derive(Clone, Debug)]
 pub struct TwilioSettings {
     pub account_sid: Option<String>,
     pub auth_token: Option<Secret>,
     pub from_number: Option<String>,
+    /// `ie1`, `au1`; without it the United States.
+    pub region: Option<String>,
+    /// Where Twilio's network is entered: `dublin`.
+    pub edge: Option<String>,
+    /// Where the API is, in place of the region's address.
+    pub url: Option<Url>,
 }
 
 /// Clio's OAuth client.
@@ -109,11 +129,17 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> IntegrationSettings {
         api_key: reader.optional("MAILGUN_API_KEY", secret(&[""])),
         domain: reader.optional("MAILGUN_DOMAIN", domain),
         from_email: reader.optional("MAILGUN_FROM_EMAIL", email),
+        region: reader.required("MAILGUN_REGION", MailgunRegion::Us, mailgun_region),
+        url: reader.optional("MAILGUN_URL", parse::public_url),
+        webhook_signing_key: reader.optional("MAILGUN_WEBHOOK_SIGNING_KEY", secret(&[""])),
     };
     let twilio = TwilioSettings {
         account_sid: reader.optional("TWILIO_ACCOUNT_SID", account_sid),
         auth_token: reader.optional("TWILIO_AUTH_TOKEN", secret(&[""])),
         from_number: reader.optional("TWILIO_FROM_NUMBER", phone_number),
+        region: reader.optional("TWILIO_REGION", label),
+        edge: reader.optional("TWILIO_EDGE", label),
+        url: reader.optional("TWILIO_URL", parse::public_url),
     };
     let clio = ClioSettings {
         client_id: reader.optional("CLIO_CLIENT_ID", prefixed(&[""])),
@@ -155,6 +181,26 @@ fn need(reader: &mut Reader<'_>, switch: &'static str, variables: &[&'static str
             ));
         }
     }
+}
+
+fn mailgun_region(text: &str) -> Parsed<MailgunRegion> {
+    match text {
+        "us" => Ok(MailgunRegion::Us),
+        "eu" => Ok(MailgunRegion::Eu),
+        _ => Err(Complaint::new("is no region of Mailgun", "set us or eu")),
+    }
+}
+
+/// One label of a host name.
+fn label(text: &str) -> Parsed<String> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if !text.is_empty() && text.len() <= 63 && text.bytes().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err(Complaint::new(
+        "is not one word of lower-case letters and digits",
+        "set a name such as ie1 or dublin, or leave it out",
+    ))
 }
 
 fn prefixed(prefixes: &'static [&'static str]) -> impl Fn(&str) -> Parsed<String> {

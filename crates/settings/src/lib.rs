@@ -28,8 +28,8 @@ pub use file::DEFAULT_FILE;
 pub use flags::Flags;
 pub use inputs::Inputs;
 pub use integrations::{
-    AwsSettings, ClerkSettings, ClioSettings, IntegrationSettings, MailgunSettings, StripeSettings,
-    TwilioSettings,
+    AwsSettings, ClerkSettings, ClioSettings, IntegrationSettings, MailgunRegion, MailgunSettings,
+    StripeSettings, TwilioSettings,
 };
 pub use layers::Layer;
 pub use load::FirstStart;

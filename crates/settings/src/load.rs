@@ -341,10 +341,12 @@ fn security(reader: &mut Reader<'_>) -> SecuritySettings {
         secret_key: reader.required("SECRET_KEY", empty(), secret),
         secret_key_previous: reader.required("SECRET_KEY_PREVIOUS", Vec::new(), secret_list),
         jwt_secret: reader.required("JWT_SECRET", empty(), secret),
+        jwt_secret_previous: reader.required("JWT_SECRET_PREVIOUS", Vec::new(), secret_list),
         jwt_refresh_secret: reader.required("JWT_REFRESH_SECRET", empty(), secret),
         jwt_algorithm: reader.required("JWT_ALGORITHM", JwtAlgorithm::Hs256, jwt_algorithm),
         jwt_expiration: Duration::from_secs(reader.required("JWT_EXPIRATION", 86_400, seconds)),
         unified_api_key: reader.optional("UNIFIED_API_KEY", secret),
+        registration_by_email: reader.optional("REGISTRATION_BY_EMAIL", parse::boolean),
     }
 }
 

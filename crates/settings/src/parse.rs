@@ -218,7 +218,8 @@ pub(crate) fn is_host(text: &str) -> bool {
 }
 
 /// First segments of the paths that something is served under.
-pub(crate) const TAKEN: [&str; 25] = [
+pub(crate) const TAKEN: [&str; 31] = [
+    "access-tokens",
     "api",
     "api-keys",
     "apis",
@@ -232,14 +233,19 @@ pub(crate) const TAKEN: [&str; 25] = [
     "fonts",
     "guards",
     "health",
+    "invitations",
     "limits",
     "login",
+    "members",
+    "notifications",
     "organization",
+    "organizations",
     "pkg",
     "policies",
     "proxy",
     "register",
     "robots.txt",
+    "service-accounts",
     "sign-out",
     "theme",
     "usage",

@@ -177,12 +177,16 @@ pub struct SecuritySettings {
     /// Former secret keys, which still open what they sealed.
     pub secret_key_previous: Vec<Secret>,
     pub jwt_secret: Secret,
+    /// Former values of it.
+    pub jwt_secret_previous: Vec<Secret>,
     pub jwt_refresh_secret: Secret,
     pub jwt_algorithm: JwtAlgorithm,
     /// Life of an access token.
     pub jwt_expiration: Duration,
     /// The key of automation that is not bound to an account.
     pub unified_api_key: Option<Secret>,
+    /// Whether an account begins with a link sent to its address; `None`: when e-mail can be sent.
+    pub registration_by_email: Option<bool>,
 }
 
 impl SecuritySettings {

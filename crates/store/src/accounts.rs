@@ -20,7 +20,8 @@ impl Store {
         audit: &AuditRow,
     ) -> Result<()> {
         const USER: &str = "INSERT INTO users (id, email, password_hash, full_name, is_active, \
-             created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+             email_verified_at, credentials_version, created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         const ORGANIZATION: &str = "INSERT INTO organizations (id, name, slug, created_at, \
              updated_at) VALUES ($1, $2, $3, $4, $5)";
         const MEMBERSHIP: &str = "INSERT INTO memberships (organization_id, user_id, role, \
@@ -32,6 +33,8 @@ impl Store {
                 .bind(&user.password_hash)
                 .bind(&user.full_name)
                 .bind(user.is_active)
+                .bind(user.email_verified_at)
+                .bind(user.credentials_version)
                 .bind(user.created_at)
                 .bind(user.updated_at)
                 .execute(&mut *tx)
@@ -72,18 +75,17 @@ impl Store {
         Ok(with_pool!(self, pool => sqlx::query_as(SQL).bind(id.0).fetch_optional(pool).await?))
     }
 
-    /// Writes all but `id` and `created_at`; false when there is no such user.
+    /// Writes `full_name` and `is_active`; false when there is no such user. Address and password
+    /// have functions of their own, so that nobody writes back what was changed meanwhile.
     ///
     /// # Errors
-    /// [`crate::Conflict::Email`] when the address is taken.
+    /// When the database fails.
     pub async fn user_update(&self, user: &UserRow, audit: &AuditRow) -> Result<bool> {
-        const SQL: &str = "UPDATE users SET email = $2, password_hash = $3, full_name = $4, \
-             is_active = $5, updated_at = $6 WHERE id = $1";
+        const SQL: &str = "UPDATE users SET full_name = $2, is_active = $3, updated_at = $4 \
+             WHERE id = $1";
         Ok(with_transaction!(self, tx => {
             let changed = sqlx::query(SQL)
                 .bind(user.id.0)
-                .bind(&user.email)
-                .bind(&user.password_hash)
                 .bind(&user.full_name)
                 .bind(user.is_active)
                 .bind(user.updated_at)
@@ -119,6 +121,23 @@ impl Store {
         let found: Option<Joined> = with_pool!(self, pool =>
             sqlx::query_as(SQL).bind(user_id.0).fetch_optional(pool).await?);
         Ok(found.map(|Joined(organization, membership)| (organization, membership)))
+    }
+
+    /// The organizations a user is in, the one joined first at the top.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn memberships_of_user(
+        &self,
+        user_id: UserId,
+    ) -> Result<Vec<(OrganizationRow, MembershipRow)>> {
+        const SQL: &str = "SELECT o.*, m.user_id, m.role, m.created_at AS joined_at \
+             FROM memberships m JOIN organizations o ON o.id = m.organization_id \
+             WHERE m.user_id = $1 ORDER BY m.created_at, o.id";
+        let found: Vec<Joined> = with_pool!(self, pool =>
+            sqlx::query_as(SQL).bind(user_id.0).fetch_all(pool).await?);
+        let pair = |Joined(organization, membership)| (organization, membership);
+        Ok(found.into_iter().map(pair).collect())
     }
 
     /// # Errors

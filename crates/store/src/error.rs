@@ -9,6 +9,7 @@ pub enum Conflict {
     KeyPrefix,
     RouteName,
     VersionName,
+    ServiceAccountName,
     /// Another constraint: a fault of ours, not of the input.
     Other,
 }
@@ -108,6 +109,8 @@ fn conflict(named: &str) -> Conflict {
         Conflict::RouteName
     } else if is("api_versions_name", "api_versions.name") {
         Conflict::VersionName
+    } else if named == "service_accounts_name" || named.contains("service_accounts.name") {
+        Conflict::ServiceAccountName
     } else {
         Conflict::Other
     }

@@ -1,23 +1,28 @@
 #![doc = include_str!("../README.md")]
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
+mod access_tokens;
 mod accounts;
 mod apis;
 mod audit;
 mod configuration;
 mod connect;
+mod credentials;
 mod error;
 mod explanations;
 mod findings;
 mod gateway;
 mod keys;
 mod limits;
+mod notifications;
 mod notify;
+mod organizations;
 mod policies;
 mod pool;
 mod prices;
 mod rows;
 mod sessions;
+mod two_factor;
 mod usage;
 mod usage_backfill;
 mod usage_counts;
@@ -32,19 +37,28 @@ mod usage_scan;
 mod usage_sqlite;
 mod versions;
 
+pub use access_tokens::{AccessTokenRow, ServiceAccountRow};
+pub use audit::{AuditFilter, ChainedAudit, link as audit_link};
 pub use configuration::{Applied, ConfigurationStep};
 pub use connect::ConnectOptions;
+pub use credentials::{AccountTokenRow, PasswordChange, Place, UserDeleted};
 pub use error::{Conflict, StoreError};
 pub use explanations::ExplanationRow;
 pub use findings::{FindingFilter, FindingRow, MuteRow};
 pub use gateway::{Fingerprint, GatewayApi, GatewayKey, GatewayOrganization};
 pub use limits::{PolicyRow, PolicyTarget, RouteRow};
+pub use notifications::{
+    NotificationOutcome, NotificationRow, OutboxScope, PreferenceRow, ProviderReport,
+    SuppressionRow,
+};
 pub use notify::{Heard, Listener};
+pub use organizations::{InvitationRow, MemberChange, MemberRow};
 pub use policies::{AttachedRow, PolicyChange, PolicyFilter, RevisionRow, TargetRow};
 pub use pool::{Kind, PoolStatus, Store};
 pub use prices::{BudgetBlock, BudgetRow, BudgetState, PriceRuleRow};
 pub use rows::{ApiKeyRow, ApiRow, AuditRow, MembershipRow, OrganizationRow, SessionRow, UserRow};
 pub use sessions::RefreshUse;
+pub use two_factor::{ChallengeRow, TotpRow};
 pub use usage::{Ingested, UsageEvent, UsageMark, UsageRow};
 pub use usage_counts::ServedFilter;
 pub use usage_erase::DemoRow;

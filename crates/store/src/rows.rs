@@ -17,6 +17,10 @@ pub struct UserRow {
     pub password_hash: String,
     pub full_name: Option<String>,
     pub is_active: bool,
+    /// Since when it is known that the address is theirs.
+    pub email_verified_at: Option<DateTime<Utc>>,
+    /// Sessions begun under another number are over.
+    pub credentials_version: i32,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -27,6 +31,8 @@ pub struct OrganizationRow {
     pub id: OrganizationId,
     pub name: String,
     pub slug: String,
+    /// Members need a second factor to act in it.
+    pub require_two_factor: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -104,6 +110,12 @@ pub struct SessionRow {
     pub created_at: DateTime<Utc>,
     pub last_seen_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
+    /// The user's, when it began.
+    pub credentials_version: i32,
+    /// Which one it acts in; the one its user joined first when not set.
+    pub organization_id: Option<OrganizationId>,
+    /// When its user last proved who they are.
+    pub authenticated_at: DateTime<Utc>,
 }
 
 /// One line of the audit log.
@@ -142,6 +154,8 @@ from_row! {
         password_hash: row.try_get("password_hash")?,
         full_name: row.try_get("full_name")?,
         is_active: row.try_get("is_active")?,
+        email_verified_at: row.try_get("email_verified_at")?,
+        credentials_version: row.try_get("credentials_version")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     };
@@ -149,6 +163,7 @@ from_row! {
         id: OrganizationId(row.try_get("id")?),
         name: row.try_get("name")?,
         slug: row.try_get("slug")?,
+        require_two_factor: row.try_get("require_two_factor")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     };
@@ -202,6 +217,12 @@ from_row! {
         created_at: row.try_get("created_at")?,
         last_seen_at: row.try_get("last_seen_at")?,
         expires_at: row.try_get("expires_at")?,
+        credentials_version: row.try_get("credentials_version")?,
+        organization_id: row.try_get::<Option<Uuid>, _>("organization_id")?.map(OrganizationId),
+        authenticated_at: match row.try_get("authenticated_at")? {
+            Some(at) => at,
+            None => row.try_get("created_at")?,
+        },
     };
     AuditRow, row => AuditRow {
         id: AuditEventId(row.try_get("id")?),
@@ -227,6 +248,7 @@ from_row! {
             id: OrganizationId(row.try_get("id")?),
             name: row.try_get("name")?,
             slug: row.try_get("slug")?,
+            require_two_factor: row.try_get("require_two_factor")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
         },

@@ -28,8 +28,9 @@ impl Store {
     /// When the database fails.
     pub async fn session_insert(&self, session: &SessionRow) -> Result<bool> {
         const SQL: &str = "INSERT INTO sessions (id, kind, user_id, token_hash, data, ip, \
-             user_agent, created_at, last_seen_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+             user_agent, created_at, last_seen_at, expires_at, credentials_version, \
+             authenticated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
              ON CONFLICT (token_hash) DO NOTHING";
         Ok(with_pool!(self, pool => sqlx::query(SQL)
             .bind(session.id.0)
@@ -42,13 +43,16 @@ impl Store {
             .bind(session.created_at)
             .bind(session.last_seen_at)
             .bind(session.expires_at)
+            .bind(session.credentials_version)
+            .bind(session.authenticated_at)
             .execute(pool)
             .await?
             .rows_affected()
             > 0))
     }
 
-    /// Writes the session with this token anew, all but its id and beginning. False when there is
+    /// Writes the session with this token anew, all but its id, its beginning and what it was begun
+    /// under. False when there is
     /// none, or it is over at `now`: a session that was ended does not come back by being saved.
     ///
     /// # Errors
@@ -174,14 +178,21 @@ impl Store {
         &self,
         user_id: UserId,
         keep: Option<SessionId>,
+        audit: &AuditRow,
     ) -> Result<u64> {
         const SQL: &str = "DELETE FROM sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2)";
-        Ok(with_pool!(self, pool => sqlx::query(SQL)
-            .bind(user_id.0)
-            .bind(keep.map(|id| id.0))
-            .execute(pool)
-            .await?
-            .rows_affected()))
+        Ok(with_transaction!(self, tx => {
+            let ended = sqlx::query(SQL)
+                .bind(user_id.0)
+                .bind(keep.map(|id| id.0))
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            if ended > 0 {
+                insert_audit!(audit, &mut *tx);
+            }
+            ended
+        }))
     }
 
     /// How many were over.

@@ -231,6 +231,12 @@ impl App {
         self.base.trim_start_matches("http://")
     }
 
+    /// `None`: SQLite in the data folder.
+    #[must_use]
+    pub fn database_url(&self) -> Option<&str> {
+        self.database.url()
+    }
+
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")

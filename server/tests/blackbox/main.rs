@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apis;
+mod audit;
 mod availability;
 mod bodies;
 mod cache_nodes;
@@ -13,6 +14,7 @@ mod explain;
 mod first_run;
 mod forwarding;
 mod hostile;
+mod intruders;
 mod keys;
 mod limits;
 mod limits_exact;
@@ -21,6 +23,9 @@ mod live;
 mod live_many;
 mod nodes;
 mod operations;
+mod organizations;
+mod outbox;
+mod permissions;
 mod policies;
 mod protocols;
 mod quotas;
@@ -28,6 +33,7 @@ mod real_upstreams;
 mod shutdown;
 mod tls;
 mod transforms;
+mod two_factor;
 mod upstreams;
 mod usage;
 

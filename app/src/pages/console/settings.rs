@@ -50,6 +50,15 @@ pub fn settings() -> AnyView {
                 </section>
                 <section class="panel flex flex-wrap items-center justify-between gap-3 p-4">
                     <div class="min-w-0">
+                        <h2>"Security"</h2>
+                        <p class="text-muted">"Second factor, access tokens, another e-mail address."</p>
+                    </div>
+                    <a class="btn btn-outline btn-sm" href="/console/settings/security">
+                        "Open"
+                    </a>
+                </section>
+                <section class="panel flex flex-wrap items-center justify-between gap-3 p-4">
+                    <div class="min-w-0">
                         <h2>"Appearance"</h2>
                         <p class="text-muted">"Kept in this browser."</p>
                     </div>

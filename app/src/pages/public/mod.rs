@@ -1,13 +1,17 @@
 //! What is seen without signing in.
 
+mod join;
 mod landing;
+mod links;
 mod login;
 mod register;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
 
+pub use join::join;
 pub use landing::landing;
+pub use links::{confirm_email, forgot_password, reset_password, verify_email};
 pub use login::login;
 pub use register::register;
 

@@ -2,20 +2,26 @@
 
 use apiverse_contract::auth::RegisterRequest;
 use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
 
 use super::gate;
 use super::login::next_page;
 use crate::browser;
 use crate::forms::Fields;
 use crate::rpc::account::Register;
-use crate::rpc::{Private, send};
+use crate::rpc::{Private, call};
 use crate::ui::field::Input;
 use crate::ui::form::{FormState, Sent};
+use crate::ui::notice::done_notice;
 use crate::urlencoded::query;
+
+/// Whoever registered, of whom no more is needed.
+#[derive(serde::Deserialize)]
+struct Known {}
 
 pub fn register() -> AnyView {
     let form = FormState::new("register");
-    let next = next_page();
+    let next = form.value("next", &next_page());
     let after = next.clone();
     let create = move |fields: Fields| -> Sent {
         let input = RegisterRequest {
@@ -25,11 +31,13 @@ pub fn register() -> AnyView {
         };
         let after = after.clone();
         Box::pin(async move {
-            send(Register {
-                input: Private(input),
-            })
-            .await?;
-            browser::go(&after);
+            let input = Private(input);
+            // Nobody is signed in where accounts begin with a link.
+            let user: Option<Known> = call(Register { input }).await?;
+            browser::go(match user {
+                Some(Known {}) => &after,
+                None => "/register?done=sent",
+            });
             Ok(())
         })
     };
@@ -44,6 +52,7 @@ pub fn register() -> AnyView {
         }
         .into_any(),
         view! {
+            {done_notice(use_query_map())}
             <form
                 method="post"
                 action="/register"

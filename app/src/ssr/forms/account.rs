@@ -2,7 +2,9 @@
 
 use apiverse_contract::auth::{ChangePassword, LoginRequest, RegisterRequest, UpdateProfile};
 use apiverse_contract::patch::Patch;
+use apiverse_contract::two_factor::{MfaMethod, MfaRequest};
 use apiverse_contract::{ErrorCode, FieldError, Problem, SessionId};
+use apiverse_platform::Registered;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
@@ -27,43 +29,82 @@ pub async fn register(State(state): State<ConsoleState>, request: Request) -> Re
         readable?;
         let session = session(&posted)?;
         let info = posted.info();
-        state
+        let registered = state
             .platform
             .register(&info, input)
             .await
             .map_err(problem_of)?;
+        if matches!(registered, Registered::LinkSent) {
+            return Ok(None);
+        }
         state
             .platform
             .sign_in(&session, &info, login)
             .await
+            .map(Some)
             .map_err(problem_of)
     }
     .await;
     match outcome {
-        Ok(_) => to(&next(&posted.fields)),
+        Ok(Some(_)) => to(&next(&posted.fields)),
+        Ok(None) => to("/register?done=sent"),
         Err(problem) => posted.refuse(&state, "register", problem).await,
     }
 }
 
 pub async fn login(State(state): State<ConsoleState>, request: Request) -> Response {
     let (posted, readable) = Posted::read(request).await;
-    let input = LoginRequest {
-        email: posted.fields.text("email"),
-        password: posted.fields.raw("password").to_owned(),
-    };
+    let form = posted.form();
+    let is_code = form == "login-code";
     let outcome = async {
         readable?;
         let session = session(&posted)?;
-        state
-            .platform
-            .sign_in(&session, &posted.info(), input)
+        let info = posted.info();
+        let platform = &state.platform;
+        if is_code {
+            let input = second_half(&posted.fields);
+            return platform
+                .sign_in_mfa(&session, &info, input)
+                .await
+                .map_err(problem_of);
+        }
+        let input = LoginRequest {
+            email: posted.fields.text("email"),
+            password: posted.fields.raw("password").to_owned(),
+        };
+        platform
+            .sign_in(&session, &info, input)
             .await
             .map_err(problem_of)
     }
     .await;
     match outcome {
         Ok(_) => to(&next(&posted.fields)),
-        Err(problem) => posted.refuse(&state, "login", problem).await,
+        Err(problem) => {
+            let form = if is_code { "login-code" } else { "login" };
+            posted.refuse(&state, form, problem).await
+        }
+    }
+}
+
+/// Codes of an app are digits; recovery codes are longer, and have letters.
+fn second_half(fields: &Fields) -> MfaRequest {
+    let code = fields.text("code");
+    MfaRequest {
+        mfa_token: fields.text("mfa_token"),
+        method: method_of(&code),
+        code,
+    }
+}
+
+pub(super) fn method_of(code: &str) -> MfaMethod {
+    if code
+        .chars()
+        .all(|c| c.is_ascii_digit() || c.is_whitespace())
+    {
+        MfaMethod::Totp
+    } else {
+        MfaMethod::RecoveryCode
     }
 }
 
@@ -113,7 +154,7 @@ fn page_before(posted: &Posted) -> String {
         .split_once("://")
         .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]))
         .unwrap_or("/");
-    if is_local_path(path) || matches!(path, "/login" | "/register") {
+    if is_local_path(path) || matches!(path, "/login" | "/register" | "/forgot-password") {
         path.to_owned()
     } else {
         "/".to_owned()

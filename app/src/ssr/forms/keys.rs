@@ -6,7 +6,7 @@ use apiverse_platform::PolicyTarget;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::{Posted, id_of, invalid, limits, problem_of, to, unknown_form};
+use super::{Posted, Shown, id_of, invalid, limits, problem_of, to, unknown_form};
 use crate::forms::key;
 use crate::ssr::ConsoleState;
 use crate::ssr::render::{Outcome, answer_post};
@@ -99,7 +99,7 @@ async fn reveal(
     let outcome = Outcome {
         form: form.to_owned(),
         fields: posted.fields,
-        result: Ok(created),
+        result: Ok(Shown::Key(Box::new(created))),
     };
     answer_post(state, posted.parts, outcome).await
 }

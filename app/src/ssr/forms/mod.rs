@@ -9,9 +9,11 @@ mod costs;
 mod insights;
 mod keys;
 mod limits;
+mod links;
 mod plan;
 mod policies;
 mod routes;
+mod security;
 mod versions;
 
 pub use limits::changed as changed_limits;
@@ -28,7 +30,7 @@ use http::request::Parts;
 use super::ConsoleState;
 use super::call::{SignedIn, invalid, problem_of};
 use super::gate;
-use super::render::{Outcome, answer_post};
+use super::render::{Outcome, Shown, answer_post};
 use crate::forms::Fields;
 use crate::urlencoded::decode;
 
@@ -36,9 +38,15 @@ pub fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/register", post(account::register))
         .route("/login", post(account::login))
+        .route("/forgot-password", post(links::forgot_password))
+        .route("/verify-email", post(links::verify_email))
+        .route("/confirm-email", post(links::confirm_email))
+        .route("/reset-password", post(links::reset_password))
+        .route("/join", post(links::join))
         .route("/sign-out", post(account::sign_out))
         .route("/theme", post(account::theme))
         .route("/console/settings", post(account::settings))
+        .route("/console/settings/security", post(security::change))
         .route("/console/apis/new", post(apis::create))
         .route("/console/apis/{id}", post(apis::change))
         .route("/console/apis/{id}/routes/new", post(routes::create))
@@ -115,6 +123,21 @@ impl Posted {
             .get::<SignedIn>()
             .map(|SignedIn(actor)| actor.clone())
             .ok_or_else(|| Problem::new(ErrorCode::AuthenticationRequired, "sign in first"))
+    }
+
+    /// Shows the page again with something that is shown once.
+    async fn show(
+        self,
+        state: &ConsoleState,
+        form: &str,
+        values: Vec<(String, String)>,
+    ) -> Response {
+        let outcome = Outcome {
+            form: form.to_owned(),
+            fields: self.fields,
+            result: Ok(Shown::Values(values)),
+        };
+        answer_post(state, self.parts, outcome).await
     }
 
     /// Shows the page again with what is wrong.

@@ -336,6 +336,8 @@ async fn register(store: &Store, name: &str) -> OrganizationId {
         password_hash: String::new(),
         full_name: None,
         is_active: true,
+        email_verified_at: None,
+        credentials_version: 1,
         created_at: now(),
         updated_at: now(),
     };
@@ -343,6 +345,7 @@ async fn register(store: &Store, name: &str) -> OrganizationId {
         id: OrganizationId(id()),
         name: name.to_owned(),
         slug: name.to_owned(),
+        require_two_factor: false,
         created_at: now(),
         updated_at: now(),
     };

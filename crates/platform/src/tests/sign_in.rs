@@ -40,6 +40,9 @@ async fn an_address_is_one_however_it_is_written() {
         .register(&info, register("Ada@Example.COM"))
         .await
         .expect("registers");
+    let crate::Registered::Account(user) = user else {
+        panic!("no account: {user:?}");
+    };
     assert_eq!(user.email, "ada@example.com");
     let blank = bench.platform.register(&info, register("ada@example.com "));
     assert_eq!(
@@ -299,4 +302,38 @@ async fn the_operators_key_is_an_admin() {
             ErrorCode::InvalidToken
         );
     }
+}
+
+/// A sign-in with the former password can be under way on another node while it is changed.
+#[tokio::test]
+async fn a_session_begun_with_the_former_password_is_over() {
+    let bench = super::bench().await;
+    let info = RequestInfo::default();
+    let ada = bench.actor("ada").await;
+    let former = bench.store.user_get(ada.user_id.expect("a user")).await;
+    let former = former.expect("reads").expect("is there");
+    let change = apiverse_contract::auth::ChangePassword {
+        current_password: super::PASSWORD.to_owned(),
+        new_password: "entirely other words".to_owned(),
+    };
+    let changed = bench.platform.change_password(&ada, change).await;
+    changed.expect("changes");
+    let late = bench.platform.issue_tokens(&former, &info).await;
+    let late = late.expect("are made");
+    let refused = bench
+        .platform
+        .actor_from_bearer(&info, &late.access_token)
+        .await;
+    assert_eq!(
+        refused.expect_err("is over").code(),
+        ErrorCode::InvalidToken
+    );
+    let refresh = RefreshRequest {
+        refresh_token: late.refresh_token,
+    };
+    let refused = bench.platform.refresh(&info, refresh).await;
+    assert_eq!(
+        refused.err().map(|error| error.code()),
+        Some(ErrorCode::InvalidRefreshToken)
+    );
 }

@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use apiverse_contract::{
-    ApiId, BudgetId, ErrorCode, FindingId, KeyId, MuteId, PriceRuleId, RouteId, SessionId,
+    AccessTokenId, ApiId, BudgetId, ErrorCode, FindingId, InvitationId, KeyId, MuteId,
+    NotificationId, OrganizationId, PriceRuleId, RouteId, ServiceAccountId, SessionId, UserId,
     VersionId,
 };
 use axum::extract::{FromRequestParts, Path};
@@ -47,6 +48,30 @@ impl ResourceId for FindingId {
 
 impl ResourceId for MuteId {
     const NOT_FOUND: ErrorCode = ErrorCode::MuteNotFound;
+}
+
+impl ResourceId for OrganizationId {
+    const NOT_FOUND: ErrorCode = ErrorCode::OrganizationNotFound;
+}
+
+impl ResourceId for UserId {
+    const NOT_FOUND: ErrorCode = ErrorCode::MemberNotFound;
+}
+
+impl ResourceId for InvitationId {
+    const NOT_FOUND: ErrorCode = ErrorCode::InvitationNotFound;
+}
+
+impl ResourceId for AccessTokenId {
+    const NOT_FOUND: ErrorCode = ErrorCode::AccessTokenNotFound;
+}
+
+impl ResourceId for ServiceAccountId {
+    const NOT_FOUND: ErrorCode = ErrorCode::ServiceAccountNotFound;
+}
+
+impl ResourceId for NotificationId {
+    const NOT_FOUND: ErrorCode = ErrorCode::NotificationNotFound;
 }
 
 impl ResourceId for SessionId {

@@ -26,10 +26,18 @@ const DESCRIPTION: &str = "The REST API of APIverse, a self-hosted API platform.
     Authenticate with `Authorization: Bearer` and an access token from `POST /auth/login`, or the \
     operator's `UNIFIED_API_KEY`; browsers may use the console's session cookie.";
 
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 18] = [
     (
         "accounts",
         "Registering, signing in, the own account and its sessions",
+    ),
+    (
+        "organizations",
+        "Organizations, their members, roles and invitations",
+    ),
+    (
+        "access tokens",
+        "Tokens for the REST API, of people and of service accounts",
     ),
     ("apis", "Registered upstreams"),
     ("keys", "The keys that consumers send to the gateway"),
@@ -53,6 +61,11 @@ const TAGS: [(&str, &str); 14] = [
     ("insights", "What was unusual in it"),
     ("costs", "What it cost: prices, costs, budgets"),
     ("audit", "Who changed what"),
+    (
+        "notifications",
+        "Messages to people, and what each wants to hear of",
+    ),
+    ("webhooks", "What other services report"),
     ("gateway", "Calls to registered APIs, with an API key"),
     ("operations", "Health of a node"),
     ("console", "The console's server functions"),

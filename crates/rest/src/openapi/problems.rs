@@ -9,9 +9,15 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 /// Answered by every operation that needs a caller.
 pub const SIGNED_IN: &[ErrorCode] = &[ErrorCode::AuthenticationRequired, ErrorCode::InvalidToken];
 /// Answered by those that only some roles may use.
-pub const ROLE: &[ErrorCode] = &[ErrorCode::Forbidden];
+pub const ROLE: &[ErrorCode] = &[ErrorCode::Forbidden, ErrorCode::TwoFactorRequired];
+/// Answered by those that are dangerous.
+pub const RECENT: &[ErrorCode] = &[ErrorCode::StepUpRequired];
 /// Answered by those that change something.
-pub const CHANGE: &[ErrorCode] = &[ErrorCode::Forbidden, ErrorCode::CrossSiteRequest];
+pub const CHANGE: &[ErrorCode] = &[
+    ErrorCode::Forbidden,
+    ErrorCode::TwoFactorRequired,
+    ErrorCode::CrossSiteRequest,
+];
 /// Answered by those that take a body.
 pub const BODY: &[ErrorCode] = &[
     ErrorCode::MalformedJson,
@@ -93,6 +99,18 @@ fn detail(code: ErrorCode) -> &'static str {
         ErrorCode::MalformedJson => "expected `,` or `}` at line 3 column 5",
         ErrorCode::InvalidRequest => "the query is not percent-encoded UTF-8",
         ErrorCode::InvalidPath => "the path leaves the API's base path",
+        ErrorCode::MfaRequired => "send `mfa_token` with a code to `POST /auth/mfa`",
+        ErrorCode::InvalidCode => "the code is wrong, or was used before",
+        ErrorCode::StepUpRequired => "prove who you are again (`POST /auth/step-up`)",
+        ErrorCode::TwoFactorRequired => "set a second factor up: the organization requires one",
+        ErrorCode::AccessTokenNotFound => "there is no access token of yours with this id",
+        ErrorCode::ServiceAccountNotFound => "there is no service account with this id",
+        ErrorCode::ServiceAccountNameTaken => "another service account has this name",
+        ErrorCode::TwoFactorOn => "there is a second factor already",
+        ErrorCode::TwoFactorOff => "there is no second factor; set one up first",
+        ErrorCode::InvalidLink => "the link was used, or is too old; ask for another one",
+        ErrorCode::LastOwner => "you are the only owner; make somebody else an owner first",
+        ErrorCode::InvalidSignature => "the report is not signed by the service",
         ErrorCode::AuthenticationRequired => {
             "sign in, or send an access token as `Authorization: Bearer`"
         }
@@ -119,6 +137,10 @@ fn detail(code: ErrorCode) -> &'static str {
         ErrorCode::MuteNotFound => "there is no mute with this id in your organization",
         ErrorCode::VersionNotFound => "there is no such version of this API",
         ErrorCode::SessionNotFound => "there is no such session of yours",
+        ErrorCode::OrganizationNotFound => "you are in no organization with this id",
+        ErrorCode::MemberNotFound => "nobody with this id is in your organization",
+        ErrorCode::InvitationNotFound => "there is no open invitation with this id",
+        ErrorCode::NotificationNotFound => "there is no such message in your outbox",
         ErrorCode::MethodNotAllowed => "`Allow` lists the methods that are",
         ErrorCode::RequestTimeout => "the request's body stopped arriving",
         ErrorCode::EmailTaken => "an account with this e-mail address exists",

@@ -1,6 +1,7 @@
 //! The operations, a file for each area. Handlers are thin: take the request apart, call the
 //! platform, dress the answer.
 
+pub mod access_tokens;
 pub mod accounts;
 pub mod apis;
 pub mod audit;
@@ -14,8 +15,11 @@ pub mod keys;
 pub mod limits;
 pub mod live;
 pub mod metrics;
+pub mod notifications;
+pub mod organizations;
 pub mod policies;
 pub mod sessions;
+pub mod two_factor;
 pub mod usage;
 pub mod verify;
 pub mod versions;

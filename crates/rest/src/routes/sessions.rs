@@ -1,6 +1,6 @@
 //! Where one is signed in.
 
-use apiverse_contract::auth::SessionView;
+use apiverse_contract::auth::{SessionView, SessionsEnded};
 use apiverse_contract::{ErrorCode, Page, SessionId};
 use axum::Json;
 use axum::extract::State;
@@ -46,4 +46,23 @@ pub async fn revoke(
 ) -> Result<StatusCode, ApiProblem> {
     state.platform.session_revoke(&actor, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+problems!(RevokeOthersProblems: SIGNED_IN, &[
+    ErrorCode::CrossSiteRequest, ErrorCode::SessionNotFound,
+]);
+
+/// End all other sessions
+///
+/// All but the one this request belongs to, with their refresh tokens.
+#[utoipa::path(
+    delete, path = "/auth/sessions", operation_id = "revoke_other_sessions", tag = "accounts",
+    responses((status = 200, description = "How many", body = SessionsEnded), RevokeOthersProblems),
+)]
+pub async fn revoke_others(
+    State(state): State<RestState>,
+    Authenticated(actor): Authenticated,
+) -> Result<Json<SessionsEnded>, ApiProblem> {
+    let ended = state.platform.sessions_revoke_others(&actor).await?;
+    Ok(Json(SessionsEnded { ended }))
 }

@@ -10,7 +10,7 @@ use apiverse_connectors::http as connector;
 use apiverse_connectors::oauth2::TokenCache;
 use apiverse_contract::auth::LoginRequest;
 use apiverse_gateway::{Gateway, GatewayConfig};
-use apiverse_platform::{Clock, Platform, PlatformConfig, ThrottleConfig};
+use apiverse_platform::{Clock, MessagesConfig, Platform, PlatformConfig, ThrottleConfig};
 use apiverse_settings::Secret;
 use apiverse_settings::vault::Vault;
 use apiverse_store::{ConnectOptions, Store};
@@ -75,6 +75,7 @@ impl App {
         let vault = Arc::new(Vault::new(&secret(1), &[]));
         let config = PlatformConfig {
             jwt_secret: secret(2),
+            jwt_secret_previous: Vec::new(),
             jwt_refresh_secret: secret(3),
             jwt_lifetime: Duration::from_secs(3600),
             refresh_lifetime: Duration::from_secs(86_400),
@@ -86,6 +87,10 @@ impl App {
             calls_kept: None,
             minutes_kept: std::time::Duration::from_secs(8 * 86_400),
             throttle: ThrottleConfig::default(),
+            messages: MessagesConfig {
+                show_content: true,
+                ..MessagesConfig::default()
+            },
         };
         let bus = Bus::local();
         let egress = EgressPolicy::default();

@@ -39,7 +39,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
         (
             Method::POST,
             "/api/v1/auth/me",
-            vec!["GET", "HEAD", "PATCH"],
+            vec!["DELETE", "GET", "HEAD", "PATCH"],
         ),
         (Method::GET, "/auth/login", vec!["POST"]),
         (Method::POST, "/health", vec!["GET", "HEAD"]),

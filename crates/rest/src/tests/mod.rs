@@ -8,6 +8,7 @@ mod http;
 mod limits;
 mod openapi;
 mod operations;
+mod permissions;
 mod policies;
 mod resources;
 mod sessions;

@@ -49,6 +49,9 @@ async fn every_operation_is_there_and_wants_a_caller() {
             .replace("{target_id}", ID)
             .replace("{version_id}", ID);
         let with_id = with_id.replace("{level}", "api").replace("{kind}", "cache");
+        let with_id = with_id
+            .replace("{channel}", "email")
+            .replace("{recipient}", "a@b.cd");
         let bare = with_id
             .strip_prefix("/api/v1")
             .unwrap_or(&with_id)
@@ -57,7 +60,8 @@ async fn every_operation_is_there_and_wants_a_caller() {
             let answer = app.call(method.clone(), &address).send().await;
             if is_public(&operation) {
                 assert!(
-                    !matches!(answer.status, 401 | 404 | 405),
+                    !matches!(answer.status, 401 | 405)
+                        && (answer.status != 404 || path.contains("/webhooks/")),
                     "{method} {address} {answer:?}"
                 );
                 public.push(format!("{method} {path}"));
@@ -74,9 +78,18 @@ async fn every_operation_is_there_and_wants_a_caller() {
         [
             "GET /health",
             "GET /health/ready",
+            "POST /api/v1/auth/email/confirm",
+            "POST /api/v1/auth/email/verify",
             "POST /api/v1/auth/login",
+            "POST /api/v1/auth/mfa",
+            "POST /api/v1/auth/password/forgot",
+            "POST /api/v1/auth/password/reset",
+            "POST /api/v1/auth/password/strength",
             "POST /api/v1/auth/refresh",
             "POST /api/v1/auth/register",
+            "POST /api/v1/invitations/offer",
+            "POST /api/v1/webhooks/mailgun",
+            "POST /api/v1/webhooks/twilio",
         ]
     );
     assert!(closed >= 2 * 22, "{closed} closed operations");

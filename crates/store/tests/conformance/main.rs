@@ -4,17 +4,22 @@
 
 mod accounts;
 mod apis;
+mod audit;
 mod configuration;
+mod credentials;
 mod database;
 mod explanations;
 mod keys;
 mod limits;
 mod live;
+mod notifications;
 mod notify;
+mod organizations;
 mod policies;
 mod prices;
 mod samples;
 mod sessions;
+mod two_factor;
 mod usage;
 mod usage_sums;
 mod versions;
@@ -53,7 +58,15 @@ conformance![
     apis::update_and_delete_stay_inside_the_organization,
     apis::search_takes_wildcards_literally,
     apis::changes_move_the_fingerprint,
+    audit::each_line_holds_the_one_before,
+    audit::of_many_lines_at_once_none_is_lost,
+    audit::lines_are_found,
     configuration::all_of_it_or_nothing,
+    credentials::links_are_good_once,
+    credentials::an_address_changes_by_its_link,
+    credentials::a_new_password_ends_sessions,
+    credentials::accounts_are_deleted_with_what_is_theirs_alone,
+    credentials::places_are_known_again,
     explanations::explanations_are_kept_for_a_while,
     keys::keys_insert_get_list,
     keys::update_and_revoke,
@@ -68,6 +81,10 @@ conformance![
     limits::routes_insert_get_list,
     limits::routes_stay_inside_their_api,
     limits::the_gateway_gets_them_with_their_targets,
+    organizations::organizations_insert_update_delete,
+    organizations::there_is_always_an_owner,
+    organizations::of_two_owners_that_leave_one_stays,
+    organizations::invitations_are_open_until_they_are_not,
     policies::a_change_counts_and_is_kept,
     policies::an_update_is_not_lost,
     policies::policies_stay_inside_their_organization,
@@ -78,6 +95,11 @@ conformance![
     sessions::revoke,
     sessions::refresh_tokens_are_used_once,
     sessions::of_two_uses_one_wins,
+    two_factor::a_code_counts_once,
+    two_factor::recovery_codes_are_good_once,
+    two_factor::waiting_sign_ins_have_few_attempts,
+    two_factor::tokens_are_found_until_they_end,
+    two_factor::service_accounts_have_names_and_tokens,
     usage::events_are_stored_with_their_marks,
     usage::every_field_comes_back,
     usage::old_calls_go,
@@ -97,6 +119,13 @@ conformance![
     versions::versions_are_kept_with_their_api,
     versions::how_callers_choose,
     versions::callers_are_told_apart,
+    notifications::one_cause_one_message,
+    notifications::one_node_works_on_a_message,
+    notifications::what_was_begun_is_known,
+    notifications::lists_stay_inside_their_scope,
+    notifications::reports_count_once,
+    notifications::choices_are_kept,
+    notifications::settled_messages_are_forgotten,
     notify::ping_migrate_and_pool,
     notify::messages_arrive,
 ];

@@ -54,6 +54,8 @@ pub fn user(email: &str) -> UserRow {
         password_hash: "$argon2id$x".into(),
         full_name: Some("Zoë \"Z\" 'O".into()),
         is_active: true,
+        email_verified_at: None,
+        credentials_version: 1,
         created_at: t0(),
         updated_at: t0(),
     }
@@ -64,6 +66,7 @@ pub fn organization(slug: &str) -> OrganizationRow {
         id: OrganizationId(id()),
         name: format!("{slug}, Inc."),
         slug: slug.into(),
+        require_two_factor: false,
         created_at: t0(),
         updated_at: t0(),
     }
@@ -154,6 +157,9 @@ pub fn session(user: &UserRow, token: &[u8], kind: &str) -> SessionRow {
         created_at: t0(),
         last_seen_at: t0(),
         expires_at: after(60),
+        credentials_version: 1,
+        organization_id: None,
+        authenticated_at: t0(),
     }
 }
 

@@ -113,7 +113,7 @@ pub async fn revoke(store: &Store) {
     );
     assert_eq!(
         store
-            .sessions_revoke_others(ada.id, Some(third.id))
+            .sessions_revoke_others(ada.id, Some(third.id), &audit(organization.id, "x"))
             .await
             .expect("ok"),
         1
@@ -122,7 +122,7 @@ pub async fn revoke(store: &Store) {
     assert_eq!(left.len(), 1);
     assert_eq!(
         store
-            .sessions_revoke_others(ada.id, None)
+            .sessions_revoke_others(ada.id, None, &audit(organization.id, "x"))
             .await
             .expect("ok"),
         1
