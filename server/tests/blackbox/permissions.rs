@@ -92,6 +92,29 @@ fn case(name: &str, ids: &Ids) -> Option<(Who, Value)> {
         "usage/overview" => (Who::Roles(&["usage:read"]), json!({ "span": "24h" })),
         "usage/report" => (Who::Roles(&["usage:read"]), json!({})),
         "usage/pulse" => (Who::Roles(&["usage:read"]), json!({})),
+        "plan" => (
+            Who::Roles(&["usage:read", "apis:read", "keys:read", "organization:read"]),
+            json!({
+                "at": format!("/console/policies/cache?on=api&id={api}"),
+                "fields": [["form", "policy"], ["enabled", "true"], ["default_ttl_seconds", "60"]],
+            }),
+        ),
+        "targets" => (Who::Roles(READ), json!({ "id": api })),
+        "insights/list" | "costs/report" => (Who::Roles(&["usage:read"]), json!({})),
+        "insights/acknowledge" | "insights/reopen" | "insights/unmute" => {
+            (Who::Roles(&["usage:write"]), json!({ "id": spare }))
+        }
+        "insights/mute" => (Who::Roles(&["usage:write"]), json!({ "metric": "traffic" })),
+        "costs/choices" => (Who::Caller, json!({})),
+        "costs/rules/add" => (Who::Roles(&["costs:write"]), json!({
+            "name": "r", "currency": "EUR", "tiers": [{ "price_micros": 1 }], "from": "2026-01-01",
+        })),
+        "costs/budgets/add" => (Who::Roles(&["costs:write"]), json!({
+            "name": "b", "amount_micros": 1, "currency": "EUR", "thresholds": [100],
+        })),
+        "costs/rules/remove" | "costs/budgets/remove" => {
+            (Who::Roles(&["costs:write"]), json!({ "id": spare }))
+        }
         _ => return None,
     })
 }

@@ -141,6 +141,22 @@ fn case(operation: &str, ids: &Ids) -> Option<Case> {
         | "usage_latency" | "get_explanation" => {
             (Needs::All(&[P::UsageRead]), json!({}))
         }
+        "watch_calls" | "list_findings" | "get_finding" | "list_mutes" | "cost_report"
+        | "list_price_rules" | "list_budgets" => (Needs::All(&[P::UsageRead]), json!({})),
+        "acknowledge_finding" => (Needs::All(&[P::UsageWrite]), json!({ "note": "known" })),
+        "create_mute" => (Needs::All(&[P::UsageWrite]), json!({ "metric": "traffic" })),
+        "reopen_finding" | "delete_mute" => (Needs::All(&[P::UsageWrite]), json!({})),
+        "create_price_rule" | "replace_price_rule" => (
+            Needs::All(&[P::CostsWrite]),
+            json!({
+                "name": "r", "currency": "EUR", "tiers": [{ "price_micros": 1 }], "from": "2026-01-01",
+            }),
+        ),
+        "create_budget" | "replace_budget" => (
+            Needs::All(&[P::CostsWrite]),
+            json!({ "name": "b", "amount_micros": 1, "currency": "EUR", "thresholds": [100] }),
+        ),
+        "delete_price_rule" | "delete_budget" => (Needs::All(&[P::CostsWrite]), json!({})),
         "explain" => (Needs::All(&[P::KeysRead]), json!({ "method": "GET", "path": "/proxy/weather/x" })),
         "list_audit" | "export_audit" => (Needs::All(&[P::AuditRead]), json!({})),
         "list_notifications" | "get_notification" | "list_suppressions" => {
@@ -151,6 +167,8 @@ fn case(operation: &str, ids: &Ids) -> Option<Case> {
     };
     let query = match operation {
         "usage_top" | "usage_breakdown" => "?by=api",
+        // What is asked for right is a stream without an end.
+        "watch_calls" => "?status=9xx",
         _ => "",
     };
     let ends_caller = matches!(
