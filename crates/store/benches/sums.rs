@@ -109,7 +109,11 @@ async fn measure(name: &str, url: &str) {
                     key_id: Some(KeyId(id(2, u128::from(random(n ^ 99)) % keys))),
                     request_id,
                     started_at_us: at,
-                    method: if dice % 5 == 0 { "POST" } else { "GET" },
+                    method: if dice.is_multiple_of(5) {
+                        "POST"
+                    } else {
+                        "GET"
+                    },
                     path,
                     status,
                     error_code: None,
@@ -121,7 +125,7 @@ async fn measure(name: &str, url: &str) {
                     route_id: None,
                     verified: None,
                     version_id: None,
-                    cache: (dice % 3 == 0).then_some(CacheState::Hit),
+                    cache: dice.is_multiple_of(3).then_some(CacheState::Hit),
                 }
             })
             .collect();
@@ -137,7 +141,7 @@ async fn measure(name: &str, url: &str) {
             .expect("stores");
         stored += begun.elapsed();
         n += count;
-        if n / count % 16 == 0 {
+        if (n / count).is_multiple_of(16) {
             rolling += roll(&store).await;
         }
     }

@@ -75,7 +75,7 @@ pub async fn rules_and_budgets_stay_inside_their_organization(store: &Store) {
     };
     store.budget_put(&budget, &line()).await.expect("writes");
     let budgets = store.budgets_list(ada.id).await;
-    assert_eq!(budgets.expect("reads"), [budget.clone()]);
+    assert_eq!(budgets.expect("reads"), std::slice::from_ref(&budget));
     let owners = store.budget_organizations().await;
     assert_eq!(owners.expect("reads"), [ada.id]);
     let blocked = async || {
