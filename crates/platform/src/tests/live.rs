@@ -20,7 +20,8 @@ async fn call(bench: &Bench, organization_id: OrganizationId, first: usize, coun
             api_id: None,
             key_id: None,
             request_id: "r".to_owned(),
-            started_at_us: now_us,
+            // Calls that are stored together are told in the order they began.
+            started_at_us: now_us + i64::try_from(n).expect("a small number"),
             method: if n % 10 == 0 { "POST" } else { "GET" }.to_owned(),
             path: format!("/{n}"),
             status: 200,
@@ -104,8 +105,10 @@ async fn a_slow_reader_is_told_what_it_missed_and_holds_up_nobody() {
     let (mut heard, mut of_posts) = (Heard::default(), Heard::default());
     for n in 0..100 {
         call(&bench, ada.organization_id, n * 10, 10).await;
-        heard.until(&mut prompt, (n as u64 + 1) * 10).await;
-        of_posts.until(&mut posts, n as u64 + 1).await;
+        if n % 10 == 9 {
+            heard.until(&mut prompt, (n as u64 + 1) * 10).await;
+            of_posts.until(&mut posts, n as u64 + 1).await;
+        }
     }
     assert_eq!(heard.paths, paths(0..1_000));
     assert_eq!(heard.dropped + of_posts.dropped, 0);
