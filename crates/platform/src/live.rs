@@ -41,6 +41,9 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 const RESUMES_US: i64 = LIVE_KEPT_US - 20_000_000;
 /// Portions in the ring: of 500 calls each at most, so some 10 MiB for an organization at worst.
 const RING: usize = 32;
+/// After half a ring of portions the readers get this long to read them: very many at once would
+/// make the quickest miss some.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Rows that are read at once.
 const ROWS: u32 = 128;
 /// Rows of other nodes may become visible this much later than later ones.
@@ -251,10 +254,16 @@ async fn pump(
                 continue;
             }
         };
+        let mut sent = 0;
         for row in rows {
             if told.contains(&row.id) {
                 continue;
             }
+            if sent == RING / 2 {
+                sleep(PAUSE).await;
+                sent = 0;
+            }
+            sent += 1;
             told.push_back(row.id);
             after = after.max(row.id);
             let calls = row.calls.len() as u64 + row.left_out;
