@@ -238,7 +238,11 @@ async fn a_form_is_tried_on_recent_calls(engine: Engine) {
         "{there}"
     );
 
-    let wrong = json!([["form", "policy"], ["default_ttl_seconds", "soon"]]);
+    let wrong = json!([
+        ["form", "policy"],
+        ["enabled", "true"],
+        ["default_ttl_seconds", "soon"],
+    ]);
     let told = plan(cache.clone(), wrong).await;
     let told = told.assert_problem(422, "validation_failed");
     assert_eq!(told["errors"][0]["field"], "default_ttl_seconds");
