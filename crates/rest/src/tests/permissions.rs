@@ -121,16 +121,12 @@ fn case(operation: &str, ids: &Ids) -> Option<Case> {
         "export_configuration" => {
             (Needs::All(&[P::ApisRead, P::KeysRead, P::OrganizationRead]), json!({}))
         }
-        "diff_configuration" => (
-            Needs::All(&[P::ApisRead, P::KeysRead, P::OrganizationRead]),
-            json!({ "configuration": { "apiverse": 1 } }),
-        ),
-        "apply_configuration" => (
+        "diff_configuration" | "apply_configuration" => (
             Needs::All(&[P::OrganizationWrite, P::ApisWrite, P::KeysWrite]),
             json!({ "configuration": { "apiverse": 1 } }),
         ),
         "plan_configuration" => (
-            Needs::All(&[P::UsageRead, P::ApisRead, P::KeysRead, P::OrganizationRead]),
+            Needs::All(&[P::UsageRead, P::OrganizationWrite, P::ApisWrite, P::KeysWrite]),
             json!({ "configuration": { "apiverse": 1 } }),
         ),
         "preview_policy" => (
