@@ -60,8 +60,8 @@ pub async fn report(input: CostQuery) -> Rpc<CostsView> {
         report: platform.cost_report(actor, input).await.map_err(fail)?,
         rules: platform.price_rules_list(actor).await.map_err(fail)?.data,
         budgets: platform.budgets_list(actor).await.map_err(fail)?.data,
-        apis: views::api_names(&member).await.unwrap_or_default(),
-        keys: views::key_names(&member).await.unwrap_or_default(),
+        apis: views::api_names_seen(&member).await?,
+        keys: views::key_names_seen(&member).await?,
         may_change: actor.require(Permission::CostsWrite).is_ok(),
     })
 }
@@ -74,8 +74,8 @@ pub async fn choices() -> Rpc<CostChoices> {
     let member = member().await?;
     // Who looks after the bills may not see what is registered; a rule for all calls can be made.
     Ok(CostChoices {
-        apis: views::api_names(&member).await.unwrap_or_default(),
-        keys: views::key_names(&member).await.unwrap_or_default(),
+        apis: views::api_names_seen(&member).await?,
+        keys: views::key_names_seen(&member).await?,
     })
 }
 

@@ -3,6 +3,7 @@
 use apiverse_contract::limits::PolicyScope;
 use apiverse_contract::usage::{Granularity, UsageDimension, UsageQuery};
 use apiverse_contract::{ApiId, KeyId, ListQuery};
+use apiverse_platform::Permission;
 use chrono::{DateTime, Duration, Timelike, Utc};
 
 use super::call::{Member, fail};
@@ -176,6 +177,29 @@ pub async fn explorer(member: &Member) -> Rpc<ExplorerView> {
             })
             .collect(),
     })
+}
+
+/// APIs by name; none for a role that does not see them. To ask all the same and drop the refusal
+/// would leave its status on the answer.
+///
+/// # Errors
+/// What the platform refuses.
+pub async fn api_names_seen(member: &Member) -> Rpc<Vec<Named>> {
+    if member.actor.require(Permission::ApisRead).is_err() {
+        return Ok(Vec::new());
+    }
+    api_names(member).await
+}
+
+/// The same of keys.
+///
+/// # Errors
+/// What the platform refuses.
+pub async fn key_names_seen(member: &Member) -> Rpc<Vec<Named>> {
+    if member.actor.require(Permission::KeysRead).is_err() {
+        return Ok(Vec::new());
+    }
+    key_names(member).await
 }
 
 /// APIs by name, newest first.
