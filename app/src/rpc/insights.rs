@@ -1,8 +1,6 @@
 //! What was unusual, who knows about it, and what is not to be told.
 
-use apiverse_contract::insights::{
-    AcknowledgeFinding, CreateMute, FindingView, FindingsQuery, MuteView,
-};
+use apiverse_contract::insights::{CreateMute, FindingView, FindingsQuery, MuteView};
 use apiverse_contract::{FindingId, MuteId, Page};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
@@ -74,6 +72,8 @@ pub async fn list(input: FindingsQuery) -> Rpc<InsightsView> {
 /// Says that somebody knows about a finding.
 #[server(NoteFn, prefix = "/api/fn", endpoint = "insights/acknowledge", input = Json)]
 pub async fn acknowledge(input: TakeNote) -> Rpc<()> {
+    use apiverse_contract::insights::AcknowledgeFinding;
+
     use crate::ssr::call::{fail, member};
     let member = member().await?;
     let note = AcknowledgeFinding { note: input.note };
