@@ -218,7 +218,7 @@ pub(crate) fn is_host(text: &str) -> bool {
 }
 
 /// First segments of the paths that something is served under.
-pub(crate) const TAKEN: [&str; 31] = [
+pub(crate) const TAKEN: [&str; 38] = [
     "access-tokens",
     "api",
     "api-keys",
@@ -227,13 +227,18 @@ pub(crate) const TAKEN: [&str; 31] = [
     "auth",
     "billing",
     "configuration",
+    "confirm-email",
     "console",
+    "costs",
     "explain",
     "favicon.svg",
     "fonts",
+    "forgot-password",
     "guards",
     "health",
+    "insights",
     "invitations",
+    "join",
     "limits",
     "login",
     "members",
@@ -244,11 +249,13 @@ pub(crate) const TAKEN: [&str; 31] = [
     "policies",
     "proxy",
     "register",
+    "reset-password",
     "robots.txt",
     "service-accounts",
     "sign-out",
     "theme",
     "usage",
+    "verify-email",
     "webhooks",
 ];
 

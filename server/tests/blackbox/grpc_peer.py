@@ -1,9 +1,11 @@
 """A gRPC server, and a client that checks what it gets: grpcio's, nothing of ours.
 
-    grpc_peer.py server PORT
+    grpc_peer.py server                      prints the port it listens on
     grpc_peer.py client TARGET PREFIX KEY    ends with 0 when all was well
 """
 
+import faulthandler
+import os
 import sys
 import threading
 from concurrent import futures
@@ -44,11 +46,12 @@ class Service(grpc.GenericRpcHandler):
         }.get(details.method)
 
 
-def serve(port):
+def serve():
     server = grpc.server(futures.ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers((Service(),))
-    assert server.add_insecure_port(f"127.0.0.1:{port}")
+    port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    print(port, flush=True)
     server.wait_for_termination()
 
 
@@ -108,10 +111,15 @@ def check(target, prefix, key):
     call = channel.stream_stream(name("Bidi"))(iter([b"x"]), **limits)
     assert next(call) == b"x"
     call.cancel()
+    channel.close()
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "server":
-        serve(sys.argv[2])
+        serve()
     else:
+        # Whatever waits for more than a minute says where.
+        faulthandler.dump_traceback_later(60, exit=True)
         check(*sys.argv[2:])
+        # grpcio's own threads do not always end with the interpreter.
+        os._exit(0)
