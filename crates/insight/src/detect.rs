@@ -21,6 +21,9 @@ pub struct Options {
     pub least: f64,
     /// Values are counts, which differ by chance as counts do.
     pub are_counts: bool,
+    /// Values are shares of their weight, which differ by chance as shares do: one failed call of
+    /// twenty is nothing.
+    pub are_shares: bool,
     /// Values below what was expected are unusual too.
     pub below: bool,
     /// Steps with less weight than this (calls) say nothing.
@@ -41,6 +44,7 @@ impl Options {
             least_share: 0.5,
             least: 20.0,
             are_counts: true,
+            are_shares: false,
             below: true,
             least_weight: 0.0,
             settled: 36,
@@ -55,6 +59,7 @@ impl Options {
             least_share: 0.5,
             least: 0.03,
             are_counts: false,
+            are_shares: true,
             below: false,
             least_weight: 10.0,
             ..Self::counts()
@@ -140,7 +145,7 @@ pub fn detect_weighted(values: &[f64], weights: &[f64], options: &Options) -> Ve
             // What was just before was no finding, so its level is one to go by.
             expected.settled = None;
         }
-        let score = score(*value, expected, options);
+        let score = score(*value, weight, expected, options);
         match &mut open {
             None => {
                 let same = |other: f64| other * score > 0.0 && other.abs() >= options.off;
@@ -192,14 +197,29 @@ pub fn detect_weighted(values: &[f64], weights: &[f64], options: &Options) -> Ve
 }
 
 /// How far off a value is, as a multiple of what is usual; 0 within what never counts.
-fn score(value: f64, expected: Expected, options: &Options) -> f64 {
-    let score = score_of(value, expected.value, expected.deviation, options);
+fn score(value: f64, weight: f64, expected: Expected, options: &Options) -> f64 {
+    let score_of = |expected: f64, deviation: f64| {
+        let chance = if options.are_shares {
+            by_chance(expected, weight)
+        } else {
+            0.0
+        };
+        score_of(value, expected, deviation.max(chance), options)
+    };
+    let score = score_of(expected.value, expected.deviation);
     let Some(settled) = expected.settled else {
         return score;
     };
     // As it was all the season: whatever it was just now, this is usual.
-    let other = score_of(value, settled, expected.deviation, options);
+    let other = score_of(settled, expected.deviation);
     if other == 0.0 { 0.0 } else { score }
+}
+
+/// The standard deviation of a share of `weight` calls when `share` is expected (the binomial
+/// distribution). Where none is expected, one in the step is.
+fn by_chance(share: f64, weight: f64) -> f64 {
+    let share = share.clamp((1.0 / weight).min(0.5), 0.5);
+    (share * (1.0 - share) / weight).sqrt()
 }
 
 fn score_of(value: f64, expected: f64, deviation: f64, options: &Options) -> f64 {
@@ -311,6 +331,27 @@ mod tests {
                 500.0 + 350.0 * day + noise
             })
             .collect()
+    }
+
+    #[test]
+    fn a_few_failures_among_few_calls_are_chance() {
+        let mut rates = vec![0.0; 600];
+        let calls = vec![20.0; 600];
+        // One call of twenty fails now and then; later eleven, and eleven again.
+        for at in [310, 350, 400, 401] {
+            rates[at] = 0.05;
+        }
+        let quiet = detect_weighted(&rates, &calls, &Options::error_rates());
+        assert_eq!(quiet, []);
+        rates[500] = 0.55;
+        rates[501] = 0.55;
+        let found = detect_weighted(&rates, &calls, &Options::error_rates());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].start, found[0].end), (500, 502));
+        // Of many calls, a share of one in twenty is no chance.
+        let many = vec![20_000.0; 600];
+        let found = detect_weighted(&rates, &many, &Options::error_rates());
+        assert!(found.len() > 1, "{found:?}");
     }
 
     #[test]
