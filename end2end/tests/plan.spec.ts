@@ -43,6 +43,7 @@ test("a cache policy is planned, and saved from there", async ({ console: page }
 test("a limit is planned: who would be over it", async ({ console: page }) => {
   const api = await createApi(page, unique("Tight"));
   const key = await createKey(page, unique("Eager"));
+  const name = unique("daily");
   for (let i = 0; i < 3; i += 1) await call(api.slug, "a", key.key);
   await stored(page, api.id, 3);
   await page.goto(`/console/apis/${api.id}`);
@@ -50,17 +51,17 @@ test("a limit is planned: who would be over it", async ({ console: page }) => {
   const limits = page.getByRole("region", { name: "Limits" });
   await limits.getByRole("link", { name: "Add limit" }).click();
   await limits.getByText("Quota", { exact: true }).click();
-  await limits.getByLabel("Name", { exact: true }).fill("daily");
+  await limits.getByLabel("Name", { exact: true }).fill(name);
   await limits.getByLabel("Calls", { exact: true }).fill("2");
   await limits.getByLabel("In a calendar").selectOption("Day");
   await limits.getByRole("button", { name: "Plan" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Plan" })).toBeVisible();
   const row = page.getByRole("region", { name: "Who would notice" }).getByRole("row").filter({ hasText: key.name });
   await expect(row).toContainText("limited");
-  await expect(row).toContainText(`apis.${api.slug}.limits.daily`);
+  await expect(row).toContainText(`apis.${api.slug}.limits.${name}`);
   await page.getByRole("link", { name: "Leave it" }).click();
   await expect(page.getByRole("heading", { level: 1, name: /^Tight-/ })).toBeVisible();
-  await expect(page.getByRole("region", { name: "Limits" }).getByRole("row").filter({ hasText: "daily" })).toHaveCount(0);
+  await expect(page.getByRole("region", { name: "Limits" }).getByRole("row").filter({ hasText: name })).toHaveCount(0);
 });
 
 test("what cannot be planned says so", async ({ console: page, watch }) => {
