@@ -33,10 +33,10 @@ test("an authenticator app is set up, asked for, and switched off", async ({ pag
   await page.getByRole("button", { name: "Set up" }).click();
   await expect(page.getByRole("img", { name: /QR code/ })).toBeVisible();
   const secret = (await page.locator("pre", { hasText: /^[A-Z2-7]{32}$/ }).textContent()) ?? "";
-  await page.getByLabel("Code").fill("000");
+  await page.getByRole("textbox", { name: "Code" }).fill("000");
   await page.getByRole("button", { name: "Switch on" }).click();
   await expect(page.getByText(/is not the code the app shows/i).first()).toBeVisible();
-  await page.getByLabel("Code").fill(totp(secret, -1));
+  await page.getByRole("textbox", { name: "Code" }).fill(totp(secret, -1));
   await page.getByRole("button", { name: "Switch on" }).click();
   const codes = (await page.locator("pre").first().textContent()) ?? "";
   const recovery = codes.split("\n");
@@ -44,16 +44,16 @@ test("an authenticator app is set up, asked for, and switched off", async ({ pag
 
   await page.context().clearCookies();
   await logIn(page, account);
-  await page.getByLabel("Code").fill("000000");
+  await page.getByRole("textbox", { name: "Code" }).fill("000000");
   await page.getByRole("button", { name: "Continue" }).click();
   await expect(page.getByText(/the code is wrong/i).first()).toBeVisible();
-  await page.getByLabel("Code").fill(totp(secret, 0));
+  await page.getByRole("textbox", { name: "Code" }).fill(totp(secret, 0));
   await page.getByRole("button", { name: "Continue" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
 
   await page.goto("/console/settings/security");
   await expect(page.getByText("10 recovery codes are left.")).toBeVisible();
-  await page.getByLabel("Code").fill(recovery[0] ?? "");
+  await page.getByRole("textbox", { name: "Code" }).fill(recovery[0] ?? "");
   await page.getByRole("button", { name: "Switch off" }).click();
   await expect(page.getByText("The second factor is off.")).toBeVisible();
 });

@@ -324,7 +324,7 @@ fn ranking(
                 let bar = share(row.calls, most);
                 view! {
                     <tr>
-                        <td class="max-w-28 truncate sm:max-w-48">{name}</td>
+                        <td class="max-w-28 truncate sm:max-w-48 xl:max-w-32 2xl:max-w-48">{name}</td>
                         <td class="hidden w-1/3 sm:table-cell xl:hidden 2xl:table-cell">
                             <div inner_html=bar></div>
                         </td>

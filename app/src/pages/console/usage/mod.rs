@@ -176,7 +176,7 @@ fn totals(usage: &UsageReport) -> AnyView {
                 "Calls",
                 format::count(now.calls),
                 format::change(to_f64(now.calls), to_f64(before.calls)),
-                "against the time before".to_owned(),
+                if before.calls == 0 { "none in the time before" } else { "against the time before" }.to_owned(),
             )}
             {figure(
                 "Errors",
