@@ -17,7 +17,7 @@ use super::usage::choice;
 use crate::ambient;
 use crate::browser;
 use crate::format;
-use crate::rpc::calls::{CallChoices, ChoicesFn};
+use crate::rpc::costs::{ChoicesFn, CostChoices};
 use crate::rpc::load_with;
 use crate::ui::chart::spark;
 use crate::ui::dynamic::{dynamic, on, text, when};
@@ -160,6 +160,7 @@ pub fn live() -> AnyView {
         feed.missed.set(0);
         feed.open(&filter);
     });
+    // Those that leave out what a role does not see: who looks after the bills may watch calls.
     let choices = load_with(|| Some(ChoicesFn {}));
     view! {
         <div class="page">
@@ -217,7 +218,7 @@ fn indicator(feed: Feed, filter: Memo<Filter>) -> AnyView {
     .into_any()
 }
 
-fn content(choices: &CallChoices, filter: &Filter, feed: Feed, inspector: Inspector) -> AnyView {
+fn content(choices: &CostChoices, filter: &Filter, feed: Feed, inspector: Inspector) -> AnyView {
     let names: HashMap<String, String> = choices
         .apis
         .iter()
@@ -354,7 +355,7 @@ fn waiting() -> AnyView {
 }
 
 /// A plain GET form, as on the Usage page.
-fn filters(choices: &CallChoices, filter: &Filter) -> AnyView {
+fn filters(choices: &CostChoices, filter: &Filter) -> AnyView {
     let navigate = use_navigate();
     let apply = move |form: Option<web_sys::HtmlFormElement>| {
         let Some(form) = form else { return };

@@ -168,9 +168,9 @@ fn row(found: &BudgetView, costs: &CostsView, data: Data) -> AnyView {
         removed(data, Box::pin(send(RemoveBudgetFn { input })))
     };
     let place = match (budget.api_id, budget.key_id) {
-        (_, Some(key)) => format!("of the key {}", name_of(&costs.keys, &key.to_string())),
-        (Some(api), None) => format!("of {}", name_of(&costs.apis, &api.to_string())),
-        (None, None) => "of all calls".to_owned(),
+        (_, Some(key)) => format!("for the key {}", name_of(&costs.keys, &key.to_string())),
+        (Some(api), None) => format!("for {}", name_of(&costs.apis, &api.to_string())),
+        (None, None) => "for all calls".to_owned(),
     };
     let (class, state) = if found.blocked_until.is_some() {
         ("pill pill-bad", "calls are refused")

@@ -183,7 +183,7 @@ fn content(found: CostsView, filter: &Filter, data: Data, state: ChartState) -> 
         <div class="flex flex-col gap-4">
             <section class="panel" aria-label="Total">
                 <div class="flex flex-col gap-0.5 px-4 py-3">
-                    <p class="stat-label">"This month's calls cost"</p>
+                    <p class="stat-label">"The month's calls cost"</p>
                     <p class="stat-figure-value">{totals}</p>
                 </div>
             </section>
@@ -238,7 +238,7 @@ fn day_chart(report: &CostReport) -> Option<Chart> {
             .map(|day| day.day.and_time(NaiveTime::MIN).and_utc())
             .collect(),
         step_seconds: 86_400,
-        last_is_partial: false,
+        last_is_partial: report.to > Page::get().now.get_untracked().date_naive(),
         panes: vec![Pane {
             title: "By day",
             unit: Unit::Money,
