@@ -3,10 +3,10 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit e2e lint fmt bench fuzz screens clean
+.PHONY: help run build test unit e2e lint fmt bench benchusage fuzz screens clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build the release and serve it; ARGS="--addr 127.0.0.1:9000" goes to `apiverse serve`
 	@scripts/run.sh $(ARGS)
@@ -41,6 +41,9 @@ fmt: ## format every crate
 
 bench: ## APIverse beside nginx and HAProxy; ARGS="--help" lists the options
 	@bench/run.sh $(ARGS)
+
+benchusage: ## storing, summing up and asking about usage; ARGS="EVENTS=100000000 SQLITE=0" for more, PostgreSQL alone
+	@scripts/services.sh env $(ARGS) cargo bench -p apiverse-store --bench sums
 
 fuzz: ## look for bytes that break a parser; TIME=600 seconds for each, ARGS="chunked" names targets
 	@fuzz/run.sh $(or $(TIME),60) $(ARGS)

@@ -28,19 +28,21 @@ LAYERS = {
     "cache": [],
     # Which target gets a call: the same, for what happens upstream.
     "balance": [],
+    # Spans and metrics in, what receivers take out.
+    "telemetry": [],
     # Bodies and heads in, bodies and heads out.
     "transform": ["contract"],
     "cluster": ["contract", "limits"],
     "guards": ["contract"],
     "connectors": ["contract"],
     "platform": ["contract", "settings", "store", "rollup", "insight", "cluster", "limits", "transform", "guards", "connectors"],
-    "gateway": ["contract", "settings", "store", "journal", "cache", "cluster", "limits", "transform", "balance", "guards", "connectors"],
-    "rest": ["contract", "platform", "gateway"],
+    "gateway": ["contract", "settings", "store", "journal", "cache", "cluster", "limits", "transform", "balance", "guards", "connectors", "telemetry"],
+    "rest": ["contract", "platform", "gateway", "telemetry"],
     "app": ["contract", "platform"],
     "frontend": ["app"],
     "server": [
         "contract", "settings", "store", "cluster", "limits", "guards", "connectors", "platform", "gateway", "rest",
-        "app",
+        "app", "telemetry",
     ],
     # The test application stands beside the product, and nothing of the product depends on it.
     "testkit": ["contract", "settings", "store", "cluster", "limits", "guards", "connectors", "platform", "gateway", "rest"],
@@ -54,6 +56,7 @@ LIBRARIES = {
     "axum": ["rest", "gateway", "server", "app"],
     "redis": ["cluster"],
     "reqwest": ["connectors", "testkit"],
+    "object_store": ["connectors"],
     "figment": ["settings"],
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing and skips what is there.
 #   tools.sh build   the wasm target, npm packages, cargo-leptos, wasm-bindgen
-#   tools.sh test    also nextest, clippy, rustfmt, Chromium, PostgreSQL, Redis
+#   tools.sh test    also nextest, clippy, rustfmt, Chromium, PostgreSQL, Redis, promtool
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "$0")/env.sh"
@@ -81,7 +81,7 @@ nextest() {
 
 # Real servers for the gateway's tests, written by others.
 python_packages() {
-    local python="$APIVERSE_CACHE/python" wanted='httpbin==0.10.2 waitress==3.0.2 grpcio==1.85.1'
+    local python="$APIVERSE_CACHE/python" wanted='httpbin==0.10.2 waitress==3.0.2 grpcio==1.85.1 opentelemetry-proto==1.45.2'
     [ "$(cat "$python/.apiverse" 2>/dev/null || true)" = "$wanted" ] && return
     say "installing $wanted"
     python3 -m venv "$python"
@@ -103,6 +103,23 @@ debian_package() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
 }
 
+# Prometheus' own check of metrics and rules. Only the tool: the package would start a server.
+prometheus_tool() {
+    command -v promtool >/dev/null && return
+    say "installing promtool"
+    command -v apt-get >/dev/null || die "promtool is missing; it comes with Prometheus"
+    if [ -z "$APT_UPDATED" ]; then
+        as_root apt-get update -qq || die "promtool is missing; it comes with Prometheus: apt-get install prometheus"
+        APT_UPDATED=yes
+    fi
+    local folder
+    folder="$(mktemp -d)"
+    (cd "$folder" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .)
+    mkdir -p "$TOOLS/bin"
+    install -m 755 "$folder/usr/bin/promtool" "$TOOLS/bin/promtool"
+    rm -rf "$folder"
+}
+
 case "${1:-}" in
 build | test)
     command -v cargo >/dev/null || die "cargo is missing; install Rust 1.95 or newer"
@@ -122,5 +139,6 @@ if [ "$1" = test ]; then
     debian_package redis-server 'command -v redis-server'
     debian_package postgresql 'command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'
     debian_package chromium 'command -v chromium'
+    prometheus_tool
     python_packages
 fi

@@ -10,10 +10,13 @@ use leptos_router::{Lazy, SsrMode, path};
 
 use crate::ambient;
 use crate::areas::{
-    self, ApiCreate, ApiDetail, ApiList, BudgetCreate, ConfirmEmail, Costs, Explain, Explorer,
-    ForgotPassword, Insights, Join, KeyCreate, KeyDetail, KeyList, Landing, Limits, Live, Login,
-    OneCall, Plan, Policies, Policy, Register, ResetPassword, RouteCreate, RouteDetail, RuleCreate,
-    Security, Settings, Targets, VerifyEmail, VersionCreate, VersionDetail,
+    self, AlertCreate, AlertEdit, Alerts, ApiCreate, ApiDetail, ApiList, AuditLog, BudgetCreate,
+    ConfirmEmail, Costs, Explain, Explorer, ForgotPassword, Insights, Join, KeyCreate, KeyDetail,
+    KeyList, Landing, Limits, Live, Login, Members, Message, Notifications, OneCall, Organization,
+    OrganizationCreate, Outbox, Plan, Policies, Policy, Register, ReportScheduleCreate,
+    ReportScheduleEdit, Reports, ResetPassword, RouteCreate, RouteDetail, RuleCreate, Security,
+    ServiceAccounts, Settings, SloCreate, Slos, Targets, Templates, VerifyEmail, VersionCreate,
+    VersionDetail,
 };
 use crate::page_context::{Page, PageSeed};
 use crate::pages::console::{layout, overview, usage};
@@ -31,7 +34,9 @@ const WHOLE: SsrMode = SsrMode::Async;
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
-    let page = Page::new(PageSeed::shared());
+    let seed = PageSeed::shared();
+    ambient::set_zone(seed.zone.clone());
+    let page = Page::new(seed);
     provide_context(page);
     let toasts = Toasts::new();
     provide_context(toasts);
@@ -79,12 +84,29 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("costs") view={Lazy::<Costs>::new()} ssr=WHOLE />
                     <Route path=path!("costs/rules/new") view={Lazy::<RuleCreate>::new()} ssr=WHOLE />
                     <Route path=path!("costs/budgets/new") view={Lazy::<BudgetCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("alerts") view={Lazy::<Alerts>::new()} ssr=WHOLE />
+                    <Route path=path!("alerts/new") view={Lazy::<AlertCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("alerts/:id/edit") view={Lazy::<AlertEdit>::new()} ssr=WHOLE />
+                    <Route path=path!("slos") view={Lazy::<Slos>::new()} ssr=WHOLE />
+                    <Route path=path!("slos/new") view={Lazy::<SloCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("reports") view={Lazy::<Reports>::new()} ssr=WHOLE />
+                    <Route path=path!("reports/new") view={Lazy::<ReportScheduleCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("reports/schedules/:id") view={Lazy::<ReportScheduleEdit>::new()} ssr=WHOLE />
                     <Route path=path!("insights") view={Lazy::<Insights>::new()} ssr=WHOLE />
                     <Route path=path!("explorer") view={Lazy::<Explorer>::new()} ssr=WHOLE />
                     <Route path=path!("explain") view={Lazy::<Explain>::new()} ssr=WHOLE />
                     <Route path=path!("calls/:id") view={Lazy::<OneCall>::new()} ssr=WHOLE />
                     <Route path=path!("plan") view={Lazy::<Plan>::new()} ssr=WHOLE />
                     <Route path=path!("targets/:id") view={Lazy::<Targets>::new()} ssr=WHOLE />
+                    <Route path=path!("members") view={Lazy::<Members>::new()} ssr=WHOLE />
+                    <Route path=path!("organization") view={Lazy::<Organization>::new()} ssr=WHOLE />
+                    <Route path=path!("organization/new") view={Lazy::<OrganizationCreate>::new()} ssr=WHOLE />
+                    <Route path=path!("audit") view={Lazy::<AuditLog>::new()} ssr=WHOLE />
+                    <Route path=path!("outbox") view={Lazy::<Outbox>::new()} ssr=WHOLE />
+                    <Route path=path!("outbox/templates") view={Lazy::<Templates>::new()} ssr=WHOLE />
+                    <Route path=path!("outbox/:id") view={Lazy::<Message>::new()} ssr=WHOLE />
+                    <Route path=path!("service-accounts") view={Lazy::<ServiceAccounts>::new()} ssr=WHOLE />
+                    <Route path=path!("notifications") view={Lazy::<Notifications>::new()} ssr=WHOLE />
                     <Route path=path!("settings") view={Lazy::<Settings>::new()} ssr=WHOLE />
                     <Route path=path!("settings/security") view={Lazy::<Security>::new()} ssr=WHOLE />
                 </ParentRoute>

@@ -12,8 +12,8 @@ use leptos_router::hooks::use_url;
 
 use crate::browser;
 use crate::pages::console::{
-    apis, costs, explain, explorer, insights, keys, limits, live, plan, policies, security,
-    settings, targets,
+    alerts, apis, costs, explain, explorer, insights, keys, limits, live, plan, policies, reports,
+    security, settings, targets, team,
 };
 use crate::pages::public::{
     confirm_email, forgot_password, join, landing, login, register, reset_password, verify_email,
@@ -120,6 +120,35 @@ area! {
     }
 }
 
+area! {
+    /// Who works in the organization, and what was done.
+    show_team, load_team, Team {
+        Members => team::members,
+        Organization => team::organization,
+        OrganizationCreate => team::create,
+        AuditLog => team::audit,
+        Outbox => team::outbox,
+        Message => team::message,
+        Templates => team::templates,
+        ServiceAccounts => team::service_accounts,
+        Notifications => team::preferences,
+    }
+}
+
+area! {
+    /// What is promised, and when somebody is told.
+    show_promises, load_promises, Promises {
+        Alerts => alerts::alerts,
+        AlertCreate => alerts::create_rule,
+        AlertEdit => alerts::edit_rule,
+        Slos => alerts::slos,
+        SloCreate => alerts::create_slo,
+        Reports => reports::reports,
+        ReportScheduleCreate => reports::create,
+        ReportScheduleEdit => reports::edit,
+    }
+}
+
 /// The area that the page at `path` is in, by the name of its file; `None` for what is in the main
 /// module.
 pub fn of(path: &str) -> Option<&'static str> {
@@ -131,6 +160,10 @@ pub fn of(path: &str) -> Option<&'static str> {
         "apis" | "keys" | "limits" | "policies" => Some("Catalogue"),
         "explorer" | "explain" | "calls" | "plan" | "targets" | "settings" => Some("Bench"),
         "live" | "insights" | "costs" => Some("Watch"),
+        "members" | "organization" | "audit" | "outbox" | "service-accounts" | "notifications" => {
+            Some("Team")
+        }
+        "alerts" | "slos" | "reports" => Some("Promises"),
         _ => None,
     }
 }
@@ -143,6 +176,8 @@ pub async fn load(path: &str) -> bool {
         Some("Public") => load_public().await,
         Some("Catalogue") => load_catalogue().await,
         Some("Watch") => load_watch().await,
+        Some("Team") => load_team().await,
+        Some("Promises") => load_promises().await,
         Some(_) => load_bench().await,
     };
     loaded.is_ok()
@@ -203,6 +238,9 @@ mod tests {
         assert_eq!(of("/console/live"), Some("Watch"));
         assert_eq!(of("/console/plan"), Some("Bench"));
         assert_eq!(of("/console/targets/0193-a"), Some("Bench"));
+        assert_eq!(of("/console/organization/new"), Some("Team"));
+        assert_eq!(of("/console/alerts/0193-a/edit"), Some("Promises"));
+        assert_eq!(of("/console/slos/new"), Some("Promises"));
         assert_eq!(of("/console/apismith"), None);
     }
 }

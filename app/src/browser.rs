@@ -63,6 +63,14 @@ pub fn go(path: &str) {
     let _ = window().location().set_href(path);
 }
 
+/// The zone of the reader's clock, as `Europe/Oslo`.
+pub fn time_zone() -> Option<String> {
+    let none = js_sys::Array::new();
+    let format = js_sys::Intl::DateTimeFormat::new(&none, &js_sys::Object::new());
+    let name = js_sys::Reflect::get(&format.resolved_options(), &"timeZone".into());
+    name.ok()?.as_string()
+}
+
 /// Path and query of the address bar.
 pub fn here() -> String {
     let location = window().location();

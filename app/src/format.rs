@@ -1,9 +1,11 @@
 //! Numbers and times as people read them, the same on the server and in the browser.
 //!
-//! Times are UTC and say so: the server does not know the reader's zone, and a page that changes
-//! its times after loading is worse than one that names its zone.
+//! Times are those of the reader's zone and say which it is; what is sent, and what is in addresses,
+//! is UTC.
 
 use chrono::{DateTime, Datelike, Duration, Timelike, Utc};
+
+use crate::zone;
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -154,38 +156,81 @@ pub fn iso(at: DateTime<Utc>) -> String {
     format!("{}:{:02}Z", input_minute(at), at.second())
 }
 
-/// `5 Nov 2025, 14:03:22 UTC`
+/// `5 Nov 2025, 14:03:22 CET`
 #[must_use]
 pub fn stamp(at: DateTime<Utc>) -> String {
+    let local = zone::local(at);
     format!(
-        "{} {}, {:02}:{:02}:{:02} UTC",
-        day(at),
-        at.year(),
-        at.hour(),
-        at.minute(),
-        at.second()
+        "{} {}, {:02}:{:02}:{:02} {}",
+        calendar_day(local),
+        local.year(),
+        local.hour(),
+        local.minute(),
+        local.second(),
+        zone::short_name(at)
     )
+}
+
+/// `5 Nov, 14:03 CET`
+#[must_use]
+pub fn moment(at: DateTime<Utc>) -> String {
+    format!("{}, {} {}", day(at), clock(at), zone::short_name(at))
 }
 
 /// `5 Nov 2025`
 #[must_use]
 pub fn date(at: DateTime<Utc>) -> String {
-    format!("{} {}", day(at), at.year())
+    calendar_date(zone::local(at))
+}
+
+/// `5 Nov 2025`, of a day of the calendar and no moment.
+#[must_use]
+pub fn calendar_date(day: DateTime<Utc>) -> String {
+    format!("{} {}", calendar_day(day), day.year())
 }
 
 /// `5 Nov`
 #[must_use]
 pub fn day(at: DateTime<Utc>) -> String {
-    format!("{} {}", at.day(), MONTHS[at.month0() as usize % 12])
+    calendar_day(zone::local(at))
+}
+
+/// `5 Nov`, of a day of the calendar and no moment.
+#[must_use]
+pub fn calendar_day(day: DateTime<Utc>) -> String {
+    format!("{} {}", day.day(), MONTHS[day.month0() as usize % 12])
 }
 
 /// `14:03`
 #[must_use]
 pub fn clock(at: DateTime<Utc>) -> String {
-    format!("{:02}:{:02}", at.hour(), at.minute())
+    let local = zone::local(at);
+    format!("{:02}:{:02}", local.hour(), local.minute())
 }
 
-/// `2025-11-05T14:03`, what `<input type="datetime-local">` holds.
+/// `2025-11-05T14:03Z`, as addresses have it: it means the same for whoever opens them.
+#[must_use]
+pub fn address_minute(at: DateTime<Utc>) -> String {
+    format!("{}Z", input_minute(at))
+}
+
+/// What `<input type="datetime-local">` holds, in the reader's zone.
+#[must_use]
+pub fn local_minute(at: DateTime<Utc>) -> String {
+    input_minute(zone::local(at))
+}
+
+/// Reads what such an input held, and what stands in an address.
+#[must_use]
+pub fn parse_minute(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    match text.strip_suffix('Z') {
+        Some(utc) => parse_input_minute(utc),
+        None => parse_input_minute(text).map(zone::when),
+    }
+}
+
+/// `2025-11-05T14:03`, UTC, for an `<input type="datetime-local">` that says so.
 #[must_use]
 pub fn input_minute(at: DateTime<Utc>) -> String {
     format!(
@@ -324,6 +369,9 @@ mod tests {
     #[test]
     fn a_minute_in_a_field_comes_back() {
         let time = at("2025-11-05T14:03:00Z");
+        assert_eq!(parse_minute(&address_minute(time)), Some(time));
+        assert_eq!(parse_minute(&local_minute(time)), Some(time));
+        assert_eq!(parse_minute("Z"), None);
         assert_eq!(parse_input_minute(&input_minute(time)), Some(time));
         assert_eq!(parse_input_minute("tomorrow"), None);
         assert_eq!(parse_input_minute("2025-13-05T14:03"), None);

@@ -25,5 +25,6 @@ pub mod rpc;
 pub mod ssr;
 mod ui;
 mod urlencoded;
+mod zone;
 
 pub use app::App;

@@ -1,11 +1,14 @@
 //! What a page knows from the request that asked for it.
 
+use apiverse_contract::sign_in::SignInOption;
 use apiverse_contract::{KeyId, Problem};
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::ambient;
+use crate::rpc::Named;
+use crate::zone::Zone;
 
 /// Computed once for a request on the server and handed to the browser with the page, so that
 /// hydration sees what the server saw.
@@ -19,6 +22,12 @@ pub struct PageSeed {
     pub gateway_base: String,
     /// The answer to a form that was posted without JavaScript.
     pub flash: Option<Flash>,
+    /// Where one may sign in beside here; known to visitors.
+    #[serde(default)]
+    pub sign_in: Vec<SignInOption>,
+    /// What times are shown in.
+    #[serde(default)]
+    pub zone: Zone,
 }
 
 impl PageSeed {
@@ -36,8 +45,25 @@ impl PageSeed {
 pub struct Who {
     pub email: String,
     pub full_name: Option<String>,
+    /// The one they act in.
     pub organization: String,
+    pub organization_id: String,
+    /// All they are in.
+    pub organizations: Vec<Named>,
     pub role: String,
+    /// What their role may do: `apis:read`, …
+    pub may: Vec<String>,
+    /// The query that Usage opens with.
+    #[serde(default)]
+    pub usage_view: Option<String>,
+}
+
+impl Who {
+    /// Whether their role has a permission. What is drawn goes by it; the server decides.
+    #[must_use]
+    pub fn may(&self, scope: &str) -> bool {
+        self.may.iter().any(|own| own == scope)
+    }
 }
 
 /// A key that was just made: what of [`ApiKeyCreated`](apiverse_contract::keys::ApiKeyCreated) is
@@ -70,6 +96,7 @@ pub struct Page {
     pub me: RwSignal<Option<Who>>,
     gateway_base: StoredValue<String>,
     flash: StoredValue<Option<Flash>>,
+    sign_in: StoredValue<Vec<SignInOption>>,
 }
 
 impl Page {
@@ -80,6 +107,7 @@ impl Page {
             me: RwSignal::new(seed.me),
             gateway_base: StoredValue::new(seed.gateway_base),
             flash: StoredValue::new(seed.flash),
+            sign_in: StoredValue::new(seed.sign_in),
         }
     }
 
@@ -92,6 +120,12 @@ impl Page {
     #[must_use]
     pub fn gateway_base(self) -> String {
         self.gateway_base.get_value()
+    }
+
+    /// Where one may sign in beside here.
+    #[must_use]
+    pub fn sign_in(self) -> Vec<SignInOption> {
+        self.sign_in.get_value()
     }
 
     /// The answer to the form of this name, if this page answers it.

@@ -21,7 +21,7 @@ async function logIn(page: Page, account: Account): Promise<void> {
   await hydrated(page);
   await page.getByLabel("E-mail").fill(account.email);
   await page.getByLabel("Password", { exact: true }).fill(account.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
 }
 
 test("an authenticator app is set up, asked for, and switched off", async ({ page, watch }) => {
@@ -61,7 +61,7 @@ test("an authenticator app is set up, asked for, and switched off", async ({ pag
 test("an access token is made, works, and is revoked", async ({ page }) => {
   await register(page, newAccount());
   await page.goto("/console/settings/security");
-  await page.getByLabel("Name").fill("deploy script");
+  await page.getByLabel("Name", { exact: true }).fill("deploy script");
   await page.getByLabel("apis:read").check();
   await page.getByRole("button", { name: "Create token" }).click();
   const token = (await page.locator("pre", { hasText: "apvp_" }).textContent()) ?? "";

@@ -18,7 +18,7 @@ test("a changed password lets in, the old one does not", async ({ page, watch })
   await page.goto("/login");
   await page.getByLabel("E-mail").fill(account.email);
   await page.getByLabel("Password", { exact: true }).fill(account.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await expect(page.getByText(/wrong e-mail or password/i).first()).toBeVisible();
 
   await signIn(page, { ...account, password });

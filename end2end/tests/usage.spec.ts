@@ -1,5 +1,5 @@
 // Usage: broken down, narrowed, zoomed into, exported.
-import { call, createApi, createKey, unique, url } from "../support/account";
+import { call, createApi, createKey, newAccount, register, unique, url } from "../support/account";
 import { expect, hydrated, test } from "../support/test";
 
 test("calls are broken down, narrowed by a row, and the address says so", async ({ console: page, owner }) => {
@@ -60,7 +60,7 @@ test("a part of the chart is drawn over and becomes the range", async ({ console
   await page.mouse.up();
   await expect(page).toHaveURL(/from=.+to=/);
   const zoomed = new URL(page.url()).searchParams;
-  const hours = (Date.parse(`${zoomed.get("to")}Z`) - Date.parse(`${zoomed.get("from")}Z`)) / 3_600_000;
+  const hours = (Date.parse(zoomed.get("to") ?? "") - Date.parse(zoomed.get("from") ?? "")) / 3_600_000;
   expect(hours).toBeGreaterThan(3);
   expect(hours).toBeLessThan(8);
   const again = await plot.boundingBox();
@@ -108,5 +108,67 @@ test("without a script the page is all there", async ({ browser, owner }) => {
   await page.getByRole("region", { name: "Breakdown" }).getByRole("link", { name: "500", exact: true }).click();
   await expect(page).toHaveURL(/code=500/);
   await expect(page.getByRole("img", { name: /calls took at most/ })).toBeVisible();
+  await context.close();
+});
+
+test("a view is saved, opened by default, renamed and deleted", async ({ browser }) => {
+  const context = await browser.newContext({ baseURL: url() });
+  const page = await context.newPage();
+  await register(page, newAccount());
+  await page.goto("/console/usage?status=5xx&span=7d");
+  await hydrated(page);
+  const menu = page.locator("summary").filter({ hasText: "Saved views:" });
+  await menu.click();
+  const save = page.getByRole("form", { name: "Save this view" });
+  const name = unique("Failures");
+  await save.getByLabel("Save what is shown as").fill(name);
+  await save.getByRole("button", { name: "Save view" }).click();
+  await expect(menu).toContainText(name);
+  await expect(page.getByRole("link", { name: "Without the view" })).toBeVisible();
+  await menu.click();
+  const views = page.getByRole("list", { name: "Saved views" });
+  await views.getByText("Change").click();
+  await views.getByRole("button", { name: "Make it my default" }).click();
+  await expect(page.getByText("Usage opens with this view")).toBeVisible();
+
+  // Opened anew, and by the link of the navigation.
+  await page.goto("/console/usage");
+  await expect(page).toHaveURL(/status=5xx&span=7d/);
+  await hydrated(page);
+  await page.getByRole("link", { name: "Without the view" }).click();
+  await expect(page).not.toHaveURL(/status=5xx/);
+  await page.getByRole("navigation").first().getByRole("link", { name: "Usage", exact: true }).click();
+  await expect(page).toHaveURL(/status=5xx&span=7d/);
+  await expect(page.locator("select[name=status]")).toHaveValue("5xx");
+
+  await menu.click();
+  await views.getByText("Change").click();
+  const other = unique("Broken");
+  await views.getByLabel(`New name of ${name}`).fill(other);
+  await views.getByRole("button", { name: "Rename" }).click();
+  await expect(menu).toContainText(other);
+  await menu.click();
+  await views.getByText("Change").click();
+  await views.getByRole("button", { name: "Delete" }).click();
+  await expect(menu).not.toContainText(other);
+  await context.close();
+});
+
+test("times follow the zone of the reader", async ({ browser }) => {
+  const context = await browser.newContext({ baseURL: url(), timezoneId: "Asia/Kathmandu" });
+  const page = await context.newPage();
+  await register(page, newAccount());
+  await page.goto("/console/settings");
+  await hydrated(page);
+  await expect(page.getByText("Your browser is in Asia/Kat")).toBeVisible();
+  await page.getByRole("button", { name: "Use this time zone" }).click();
+  await expect(page.getByText("Times are shown in your time zone from now on.")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Use this time zone" })).toHaveCount(0);
+  await page.goto("/console/usage");
+  await hydrated(page);
+  await expect(page.getByRole("link", { name: /^Asia\/Kat/ })).toBeVisible();
+  await expect(page.getByRole("region", { name: "Calls and latency" })).toContainText("+05:45");
+  await page.goto("/console/audit");
+  await expect(page.locator("time[title$='UTC+05:45']").first()).toBeVisible();
   await context.close();
 });

@@ -113,6 +113,9 @@ function snip(file) {
   wasm = readFileSync(file);
   const all = sections();
   const names = functionNames(all);
+  const own = all.find(({ id }) => id === CODE);
+  // A part may be nothing but data that others share.
+  if (!own || number(own.start)[0] === 0) return 0;
   if (names.size === 0) throw new Error(`${file} has no names: there is nothing to choose functions by`);
   const imports = all.find(({ id }) => id === IMPORT);
   const first = imports ? importedFunctions(imports) : 0;

@@ -55,6 +55,12 @@ pub async fn verify_audit(settings: Settings, slug: Option<String>) -> Outcome {
                 println!("{name}: {fault}");
             }
         }
+        if report.forgotten > 0 {
+            println!(
+                "{name}: {} lines before them are not kept any more",
+                report.forgotten
+            );
+        }
         if report.unchained > 0 {
             println!(
                 "{name}: {} lines are older than the chain",

@@ -5,11 +5,19 @@ use std::time::Duration;
 
 use apiverse_cluster::Bus;
 use apiverse_connectors::SecretString;
+use apiverse_connectors::clerk::{Clerk, ClerkConfig};
 use apiverse_connectors::egress::EgressPolicy;
-use apiverse_connectors::messages::{Mailgun, MailgunConfig, MailgunRegion, Twilio, TwilioConfig};
-use apiverse_platform::{Clock, MessagesConfig, Platform, PlatformConfig, ThrottleConfig};
+use apiverse_connectors::messages::{
+    Mailgun, MailgunConfig, MailgunRegion, Twilio, TwilioConfig, WebhookClient,
+};
+use apiverse_connectors::objects::{BucketConfig, Objects};
+use apiverse_connectors::oidc::{Provider, ProviderConfig};
+use apiverse_platform::{
+    AccountsConfig, BreachedPasswords, Clock, MessagesConfig, Platform, PlatformConfig,
+    ReportsConfig, SignInConfig, ThrottleConfig,
+};
 use apiverse_rest::{ServerFunction, ServerFunctions};
-use apiverse_settings::{Secret, Settings, Vault};
+use apiverse_settings::{ReportStoreSettings, Secret, Settings, Vault};
 use apiverse_store::{ConnectOptions, Store};
 
 use crate::cli::Outcome;
@@ -60,10 +68,66 @@ pub fn platform(
         secure_cookies: is_secure(settings),
         calls_kept: settings.usage.retention,
         minutes_kept: settings.usage.minutes,
+        questions: settings.usage.questions,
         throttle: ThrottleConfig::default(),
         messages: messages(settings)?,
+        sign_in: sign_in(settings)?,
+        accounts: accounts(settings)?,
+        reports: reports(settings)?,
     };
     Ok(Platform::new(config, store, vault, bus, Clock::system()))
+}
+
+/// What protects accounts.
+fn accounts(settings: &Settings) -> Result<AccountsConfig, Error> {
+    let breached = match &settings.security.breached_passwords_file {
+        Some(path) => Some(BreachedPasswords::open(path).map_err(|error| {
+            format!(
+                "BREACHED_PASSWORDS_FILE {} cannot be used: {error}",
+                path.display()
+            )
+        })?),
+        None => None,
+    };
+    Ok(AccountsConfig {
+        breached,
+        audit_kept: settings.security.audit_retention,
+    })
+}
+
+/// Where reports are kept.
+fn reports(settings: &Settings) -> Result<ReportsConfig, Error> {
+    let objects = match &settings.reports.store {
+        ReportStoreSettings::Folder(folder) => Objects::folder(folder.clone()),
+        ReportStoreSettings::S3 { bucket, prefix } => {
+            let of = &settings.integrations.aws;
+            let (Some(id), Some(secret)) = (&of.access_key_id, &of.secret_access_key) else {
+                return Err("REPORT_STORE is a bucket, and there are no keys for it".into());
+            };
+            let config = BucketConfig {
+                bucket: bucket.clone(),
+                prefix: prefix.clone(),
+                region: of.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
+                endpoint: of.endpoint.clone(),
+                access_key_id: id.clone(),
+                secret_access_key: SecretString::from(secret.expose()),
+            };
+            let client = apiverse_connectors::http::client(egress(settings), BUCKET_TIMEOUT)?;
+            Objects::bucket(config, client)
+                .map_err(|error| format!("REPORT_STORE cannot be used: {error}"))?
+        }
+    };
+    Ok(ReportsConfig {
+        objects,
+        kept: settings.reports.retention,
+    })
+}
+
+/// How addresses of organizations are called: not for long, since others' messages wait.
+fn webhooks(settings: &Settings) -> Result<WebhookClient, Error> {
+    let policy = egress(settings);
+    let client = apiverse_connectors::http::client(policy.clone(), WEBHOOK_TIMEOUT)?;
+    Ok(WebhookClient::new(policy, client))
 }
 
 /// How e-mail and text messages leave: through the providers that are set up.
@@ -118,10 +182,73 @@ fn messages(settings: &Settings) -> Result<MessagesConfig, Error> {
         register_by_mail: by_mail.unwrap_or(mailgun.is_some()),
         mailgun,
         twilio,
+        webhooks: Some(webhooks(settings)?),
         show_content: !settings.environment.is_production(),
     })
 }
 
+/// Where people may sign in beside here.
+fn sign_in(settings: &Settings) -> Result<SignInConfig, Error> {
+    let client = apiverse_connectors::http::client(egress(settings), SIGN_IN_TIMEOUT)?;
+    let secret = |secret: &Secret| SecretString::from(secret.expose());
+    let providers = settings.oidc.iter().map(|of| {
+        let config = ProviderConfig {
+            slug: of.slug.to_owned(),
+            name: of.name.clone(),
+            issuer: of.issuer.clone(),
+            client_id: of.client_id.clone(),
+            client_secret: of.client_secret.as_ref().map(secret),
+            scopes: of.scopes.clone(),
+        };
+        Provider::new(config, client.clone())
+    });
+    Ok(SignInConfig {
+        providers: providers.collect(),
+        clerk: clerk(settings)?.map(|config| Clerk::new(config, client.clone())),
+    })
+}
+
+fn clerk(settings: &Settings) -> Result<Option<ClerkConfig>, Error> {
+    let of = &settings.integrations.clerk;
+    let (Some(secret_key), Some(key)) = (&of.secret_key, &of.publishable_key) else {
+        return Ok(None);
+    };
+    if !of.enabled {
+        return Ok(None);
+    }
+    let host = ClerkConfig::host_of(key).ok_or("CLERK_PUBLISHABLE_KEY holds no address")?;
+    let issuer = match &of.frontend_api_url {
+        Some(url) => url.origin().ascii_serialization(),
+        None => format!("https://{host}"),
+    };
+    let page = || format!("https://{}/sign-in", ClerkConfig::accounts_host(&host));
+    Ok(Some(ClerkConfig {
+        issuer,
+        api: match &of.api_url {
+            Some(url) => url.clone(),
+            None => "https://api.clerk.com".parse()?,
+        },
+        secret_key: SecretString::from(secret_key.expose()),
+        webhook_secret: of
+            .webhook_secret
+            .as_ref()
+            .map(|secret| SecretString::from(secret.expose())),
+        authorized_parties: of.authorized_parties.clone(),
+        sign_in_url: match &of.sign_in_url {
+            Some(url) => url.clone(),
+            None => page().parse()?,
+        },
+    }))
+}
+
+/// Longest wait for a bucket: files of reports are small.
+const BUCKET_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Longest wait for the answer of a service people sign in with: they look at an empty page.
+const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait for the answer of an organization's address.
+const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a provider's answer.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(15);
 

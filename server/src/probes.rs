@@ -78,8 +78,71 @@ impl HealthProbe for UsageProbe {
     }
 }
 
+/// How often the database is asked what waits in it.
+const BACKLOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Publishes as metrics what waits in the database. Every node says the same: take the largest.
+pub async fn watch_backlog(store: Store) {
+    const MESSAGES: &str = "apiverse_outbox_messages";
+    const BUDGETS: &str = "apiverse_budgets";
+    metrics::describe_gauge!(
+        MESSAGES,
+        "Messages in the outbox: due, later (wait for another attempt), failed (given up)"
+    );
+    metrics::describe_gauge!(
+        "apiverse_outbox_oldest_due_seconds",
+        metrics::Unit::Seconds,
+        "For how long the message that is due longest has been so"
+    );
+    metrics::describe_gauge!(
+        "apiverse_usage_sums_waiting",
+        "Batches of sums of usage that wait to be added to others"
+    );
+    metrics::describe_gauge!(
+        "apiverse_findings_open",
+        "Findings about usage that last and that nobody acknowledged"
+    );
+    metrics::describe_gauge!(BUDGETS, "Budgets, and those that refuse calls (blocking)");
+    metrics::describe_gauge!(
+        "apiverse_database_up",
+        "1 while the database answers, 0 while it does not"
+    );
+    let messages = |state: &'static str| metrics::gauge!(MESSAGES, "state" => state);
+    let (due, later, failed) = (messages("due"), messages("later"), messages("failed"));
+    let oldest = metrics::gauge!("apiverse_outbox_oldest_due_seconds");
+    let sums = metrics::gauge!("apiverse_usage_sums_waiting");
+    let findings = metrics::gauge!("apiverse_findings_open");
+    let budgets = metrics::gauge!(BUDGETS, "state" => "all");
+    let blocking = metrics::gauge!(BUDGETS, "state" => "blocking");
+    let up = metrics::gauge!("apiverse_database_up");
+    loop {
+        let now = chrono::Utc::now();
+        let counted = tokio::time::timeout(BACKLOG_EVERY, store.backlog(now)).await;
+        if let Ok(Ok(backlog)) = counted {
+            let age = |at: chrono::DateTime<chrono::Utc>| (now - at).num_seconds().max(0);
+            due.set(backlog.messages_due as f64);
+            later.set(backlog.messages_later as f64);
+            failed.set(backlog.messages_failed as f64);
+            oldest.set(backlog.message_due_at.map_or(0, age) as f64);
+            sums.set(backlog.sums as f64);
+            findings.set(backlog.findings_open as f64);
+            budgets.set(backlog.budgets as f64);
+            blocking.set(backlog.budgets_blocking as f64);
+            up.set(1.0);
+        } else {
+            // What was counted before stays: the drain and readiness say what is wrong.
+            up.set(0.0);
+        }
+        tokio::time::sleep(BACKLOG_EVERY).await;
+    }
+}
+
 /// Publishes the pool's state as metrics every few seconds.
 pub async fn watch_pool(store: Store) {
+    metrics::describe_gauge!(
+        "apiverse_database_pool",
+        "Connections to the database: open, idle of these, and as many as there may be (max)"
+    );
     let gauge = |state: &'static str| metrics::gauge!("apiverse_database_pool", "state" => state);
     let (size, idle, max) = (gauge("open"), gauge("idle"), gauge("max"));
     loop {

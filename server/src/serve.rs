@@ -14,6 +14,7 @@ use apiverse_platform::Platform;
 use apiverse_rest::{ApiProblem, HealthProbe, RestSettings, RestState};
 use apiverse_settings::Settings;
 use apiverse_store::Store;
+use apiverse_telemetry::Tracer;
 use axum::Router;
 use leptos::config::{Env, LeptosOptions};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -23,7 +24,7 @@ use crate::cli::Outcome;
 use crate::probes::{BusProbe, DatabaseProbe, UsageProbe};
 use crate::reload::{ReadSettings, on_hangup};
 use crate::telemetry;
-use crate::{changes, compose, greeting, probes, sample, signals};
+use crate::{changes, compose, exports, greeting, key_places, probes, sample, signals};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -36,6 +37,7 @@ const GRACE: Duration = Duration::from_secs(30);
 /// When something that is needed is missing at start-up.
 pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettings) -> Outcome {
     let prometheus = metrics()?;
+    let exports = exports::start(&settings, prometheus.clone())?;
     let stop = CancellationToken::new();
     let store = compose::store(&settings).await?;
     let vault = compose::vault(&settings);
@@ -72,6 +74,7 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
             leases,
             answers,
             outlet: Some(bus.outlet()),
+            tracer: exports.tracer.clone(),
             ..gateway_config(&settings, sample_upstream)
         },
         store.clone(),
@@ -107,18 +110,26 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
         None
     };
     tokio::spawn(probes::watch_pool(store.clone()));
+    tokio::spawn(probes::watch_backlog(store.clone()));
     tokio::spawn(forget_old_sessions(store.clone()));
     let watcher = platform.clone();
     tokio::spawn(async move { watcher.watch_insights().await });
     let watcher = platform.clone();
     tokio::spawn(async move { watcher.watch_budgets().await });
+    let watcher = platform.clone();
+    tokio::spawn(async move { watcher.watch_alerts().await });
+    let (watcher, places) = (platform.clone(), Arc::clone(&gateway));
+    tokio::spawn(async move { key_places::watch(&places, watcher).await });
+    let watcher = platform.clone();
+    tokio::spawn(async move { watcher.watch_reports().await });
     if settings.environment.is_production() && settings.integrations.mailgun.domain.is_none() {
         tracing::warn!(
             "no mail provider is set up (MAILGUN_API_KEY, MAILGUN_DOMAIN): e-mail is not sent"
         );
     }
 
-    let state = rest_state(&settings, &platform, &gateway, &store, &bus, prometheus);
+    let telemetry = (prometheus, exports.tracer.clone());
+    let state = rest_state(&settings, &platform, &gateway, &store, &bus, telemetry);
     if let Some(addr) = settings.server.metrics_addr {
         serve_metrics(addr, state.clone()).await?;
     }
@@ -199,6 +210,7 @@ pub async fn run(settings: Settings, filter: telemetry::Filter, read: ReadSettin
     if tokio::time::timeout(GRACE, gateway.stop()).await.is_err() {
         tracing::error!("the database is away: the latest usage events wait for the next start");
     }
+    exports.end().await;
     bus.shutdown().await;
     store.close().await;
     tracing::info!("stopped");
@@ -279,7 +291,7 @@ fn rest_state(
     gateway: &Arc<Gateway>,
     store: &Store,
     bus: &Bus,
-    prometheus: PrometheusHandle,
+    (prometheus, tracer): (PrometheusHandle, Option<Tracer>),
 ) -> RestState {
     let mut all: Vec<Arc<dyn HealthProbe>> = vec![
         Arc::new(DatabaseProbe(store.clone())),
@@ -305,6 +317,7 @@ fn rest_state(
             .then(|| server.metrics_endpoint.clone()),
         revision: option_env!("APIVERSE_REVISION").unwrap_or("unknown"),
         console: compose::server_functions(),
+        tracer,
     };
     RestState::new(
         platform.clone(),

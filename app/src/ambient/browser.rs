@@ -2,6 +2,8 @@
 
 mod json;
 
+use std::cell::RefCell;
+
 use apiverse_contract::{ErrorCode, Problem};
 use chrono::{DateTime, Utc};
 use leptos::prelude::window;
@@ -16,6 +18,7 @@ pub use json::{is_json, read};
 
 use crate::page_context::PageSeed;
 use crate::rpc::{Answering, encode};
+use crate::zone::Zone;
 
 /// The seed comes with the page; this is never asked during hydration.
 pub fn page_seed() -> PageSeed {
@@ -30,6 +33,20 @@ pub fn now() -> DateTime<Utc> {
     #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
     let millis = js_sys::Date::now() as i64;
     DateTime::from_timestamp_millis(millis).unwrap_or_default()
+}
+
+thread_local! {
+    static ZONE: RefCell<Zone> = RefCell::default();
+}
+
+/// Shows times in a zone from now on.
+pub fn set_zone(zone: Zone) {
+    ZONE.with(|held| *held.borrow_mut() = zone);
+}
+
+/// Does something with the reader's zone. Times are shown on events too, far from any context.
+pub fn with_zone<R>(run: impl FnOnce(&Zone) -> R) -> R {
+    ZONE.with(|zone| run(&zone.borrow()))
 }
 
 /// The status of a page is the server's to set.

@@ -1,5 +1,8 @@
 //! The server's half of what differs between server and browser.
 
+use std::future::Future;
+use std::sync::Arc;
+
 use apiverse_contract::{ErrorCode, Problem};
 use chrono::{DateTime, Utc};
 use http::request::Parts;
@@ -12,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::page_context::PageSeed;
 use crate::rpc::{Answering, RpcError, encode};
 use crate::ssr::{ConsoleState, call};
+use crate::zone::Zone;
 
 /// What the gate found out about the request. The listing of routes runs without one.
 pub fn page_seed() -> PageSeed {
@@ -23,6 +27,33 @@ pub fn page_seed() -> PageSeed {
 /// The platform's clock.
 pub fn now() -> DateTime<Utc> {
     use_context::<ConsoleState>().map_or_else(DateTime::default, |state| state.platform.now())
+}
+
+tokio::task_local! {
+    /// The zone of whoever posts a form.
+    static ZONE: Arc<Zone>;
+}
+
+/// Runs what answers a request in the zone of whoever asks.
+pub async fn in_zone<F: Future>(zone: Zone, answer: F) -> F::Output {
+    ZONE.scope(Arc::new(zone), answer).await
+}
+
+/// Shows times in a zone on the page that is being drawn.
+pub fn set_zone(zone: Zone) {
+    provide_context(Arc::new(zone));
+}
+
+/// Does something with the reader's zone: that of the page that is drawn, or of the form that is
+/// read; UTC without either.
+pub fn with_zone<R>(run: impl FnOnce(&Zone) -> R) -> R {
+    if let Some(zone) = use_context::<Arc<Zone>>() {
+        return run(&zone);
+    }
+    match ZONE.try_with(Arc::clone) {
+        Ok(zone) => run(&zone),
+        Err(_) => run(&Zone::default()),
+    }
 }
 
 /// The status of the page that is being drawn.

@@ -1,7 +1,7 @@
 //! The forms of price rules and budgets.
 
 use apiverse_contract::FieldError;
-use apiverse_contract::costs::{PriceTier, PriceUnit, PutBudget, PutPriceRule};
+use apiverse_contract::costs::{PriceTier, PriceUnit, PricedStatus, PutBudget, PutPriceRule};
 use apiverse_contract::usage::StatusClass;
 use chrono::NaiveDate;
 
@@ -78,6 +78,8 @@ pub const fn unit_name(unit: PriceUnit) -> &'static str {
         PriceUnit::Call => "call",
         PriceUnit::MegabyteIn => "megabyte of requests",
         PriceUnit::MegabyteOut => "megabyte of answers",
+        PriceUnit::MillionTokensIn => "million tokens read",
+        PriceUnit::MillionTokensOut => "million tokens written",
     }
 }
 
@@ -96,13 +98,23 @@ pub fn read_rule(fields: &Fields) -> Result<PutPriceRule, Vec<FieldError>> {
     if from.is_none() && fields.optional("from").is_none() {
         errors.push(FieldError::new("from", "is needed"));
     }
+    let mut statuses: Vec<PricedStatus> = StatusClass::ALL
+        .into_iter()
+        .filter(|class| fields.all("statuses").any(|text| text == class.as_str()))
+        .map(PricedStatus::Class)
+        .collect();
+    for word in words(fields.raw("codes")) {
+        match word.parse() {
+            Ok(status) => statuses.push(status),
+            Err(_) => {
+                let message = "must be codes of answers, as 200, 429";
+                errors.push(FieldError::new("codes", message));
+            }
+        }
+    }
     let Some(from) = from.filter(|_| errors.is_empty()) else {
         return Err(errors);
     };
-    let statuses = StatusClass::ALL
-        .into_iter()
-        .filter(|class| fields.all("statuses").any(|text| text == class.as_str()))
-        .collect();
     Ok(PutPriceRule {
         name: fields.text("name"),
         api_id: fields.text("api_id").parse().ok(),
@@ -113,6 +125,8 @@ pub fn read_rule(fields: &Fields) -> Result<PutPriceRule, Vec<FieldError>> {
         unit: match fields.raw("unit") {
             "megabyte_in" => PriceUnit::MegabyteIn,
             "megabyte_out" => PriceUnit::MegabyteOut,
+            "million_tokens_in" => PriceUnit::MillionTokensIn,
+            "million_tokens_out" => PriceUnit::MillionTokensOut,
             _ => PriceUnit::Call,
         },
         currency: fields.text("currency").to_uppercase(),
@@ -197,6 +211,7 @@ mod tests {
         let rule = read_rule(&fields(&[
             ("name", "Geocoder"),
             ("statuses", "2xx"),
+            ("codes", "304, 429"),
             ("currency", "eur"),
             ("tiers", "0 1,000\n0.0004\n"),
             ("from", "2026-11-01"),
@@ -205,6 +220,8 @@ mod tests {
         .expect("is a rule");
         assert_eq!(rule.validate(), Ok(()));
         assert_eq!(rule.currency, "EUR");
+        let statuses: Vec<String> = rule.statuses.iter().map(ToString::to_string).collect();
+        assert_eq!(statuses, ["2xx", "304", "429"]);
         assert_eq!(rule.tiers[0].up_to, Some(1000));
         assert_eq!(rule.tiers[1].price_micros, 400);
         let errors = read_rule(&fields(&[("tiers", "cheap"), ("from", "soon")]))

@@ -1,11 +1,13 @@
 //! Reading forms. The same code reads a post without JavaScript on the server and the fields of a
 //! hydrated form in the browser; names of fields are the paths the contract uses in its errors.
 
+pub mod alert;
 pub mod api;
 pub mod cost;
 pub mod key;
 pub mod limit;
 pub mod policy;
+pub mod report;
 pub mod route;
 pub mod version;
 

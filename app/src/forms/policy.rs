@@ -15,6 +15,7 @@ pub const fn title(kind: PolicyKind) -> &'static str {
         PolicyKind::Mock => "Mock",
         PolicyKind::Cache => "Cache",
         PolicyKind::Upstream => "Upstream",
+        PolicyKind::Tokens => "Tokens",
         PolicyKind::ResponseTransform => "Response transform",
         PolicyKind::Compression => "Compression",
     }

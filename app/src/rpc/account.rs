@@ -6,6 +6,8 @@ use apiverse_contract::auth::{
     ChangePassword, LoginRequest, MeView, RegisterRequest, SessionView, UpdateProfile, UserView,
 };
 use apiverse_contract::organizations::{InvitationOffer, InvitationToken};
+use apiverse_contract::passkeys::PasskeyView;
+use apiverse_contract::sign_in::{IdentityView, SignInOption};
 use apiverse_contract::two_factor::{MfaRequest, TwoFactorView};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
@@ -111,6 +113,27 @@ pub async fn update_profile(input: UpdateProfile) -> Rpc<MeView> {
         .map_err(fail)
 }
 
+/// The time zones there are, and the one that was chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct Zones {
+    /// As `Europe/Oslo`.
+    pub names: Vec<String>,
+    pub chosen: Option<String>,
+}
+
+/// The time zones there are.
+#[server(ZonesFn, prefix = "/api/fn", endpoint = "account/time-zones", input = Json)]
+pub async fn zones() -> Rpc<Zones> {
+    use crate::ssr::call::{fail, member};
+    let member = member().await?;
+    let me = member.platform.me(&member.actor).await.map_err(fail)?;
+    Ok(Zones {
+        names: apiverse_platform::zone_names().map(str::to_owned).collect(),
+        chosen: me.user.time_zone,
+    })
+}
+
 /// Changes the password; other sessions and tokens end.
 #[server(PasswordFn, prefix = "/api/fn", endpoint = "account/password", input = Json)]
 pub async fn change_password(input: Private<ChangePassword>) -> Rpc<()> {
@@ -141,6 +164,47 @@ pub async fn two_factor() -> Rpc<TwoFactorView> {
         .two_factor(&member.actor)
         .await
         .map_err(fail)
+}
+
+/// Where the user signs in beside here, and where they could.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct SignIns {
+    pub linked: Vec<IdentityView>,
+    pub options: Vec<SignInOption>,
+}
+
+/// Where the user signs in beside here.
+#[server(prefix = "/api/fn", endpoint = "account/identities", input = Json)]
+pub async fn identities() -> Rpc<SignIns> {
+    use crate::ssr::call::{fail, member};
+    let member = member().await?;
+    let linked = member.platform.identities(&member.actor).await;
+    Ok(SignIns {
+        linked: linked.map_err(fail)?,
+        options: member.platform.sign_in_options(),
+    })
+}
+
+/// The user's passkeys, and how their second factor stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct PasskeysShown {
+    /// Oldest first.
+    pub passkeys: Vec<PasskeyView>,
+    pub stands: TwoFactorView,
+}
+
+/// The user's passkeys.
+#[server(prefix = "/api/fn", endpoint = "account/passkeys", input = Json)]
+pub async fn passkeys() -> Rpc<PasskeysShown> {
+    use crate::ssr::call::{fail, member};
+    let member = member().await?;
+    let platform = &member.platform;
+    Ok(PasskeysShown {
+        passkeys: platform.passkeys(&member.actor).await.map_err(fail)?,
+        stands: platform.two_factor(&member.actor).await.map_err(fail)?,
+    })
 }
 
 /// The user's access tokens, and what a new one may be for.

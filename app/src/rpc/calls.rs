@@ -29,7 +29,7 @@ pub struct Explained {
     pub mend_at: Option<String>,
 }
 
-/// What the form of a call that is only asked about offers.
+/// What a choice of calls offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct CallChoices {
@@ -54,14 +54,15 @@ pub async fn ask(input: Private<ExplainRequest>) -> Rpc<Explained> {
     explain::ask(&member().await?, &visitor, &input.0)
 }
 
-/// The APIs and keys a call can be made of.
+/// The APIs and keys that calls can be of; none for a role that does not see them: who looks after
+/// the bills may watch calls and price them all the same.
 #[server(ChoicesFn, prefix = "/api/fn", endpoint = "calls/choices", input = Json)]
 pub async fn choices() -> Rpc<CallChoices> {
     use crate::ssr::call::member;
     use crate::ssr::views;
     let member = member().await?;
     Ok(CallChoices {
-        apis: views::api_names(&member).await?,
-        keys: views::key_names(&member).await?,
+        apis: views::api_names_seen(&member).await?,
+        keys: views::key_names_seen(&member).await?,
     })
 }

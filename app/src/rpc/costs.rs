@@ -23,14 +23,6 @@ pub struct CostsView {
     pub may_change: bool,
 }
 
-/// What a price rule or budget can be for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
-pub struct CostChoices {
-    pub apis: Vec<Named>,
-    pub keys: Vec<Named>,
-}
-
 /// Which rule is meant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
@@ -63,19 +55,6 @@ pub async fn report(input: CostQuery) -> Rpc<CostsView> {
         apis: views::api_names_seen(&member).await?,
         keys: views::key_names_seen(&member).await?,
         may_change: actor.require(Permission::CostsWrite).is_ok(),
-    })
-}
-
-/// What a rule or budget can be for.
-#[server(ChoicesFn, prefix = "/api/fn", endpoint = "costs/choices", input = Json)]
-pub async fn choices() -> Rpc<CostChoices> {
-    use crate::ssr::call::member;
-    use crate::ssr::views;
-    let member = member().await?;
-    // Who looks after the bills may not see what is registered; a rule for all calls can be made.
-    Ok(CostChoices {
-        apis: views::api_names_seen(&member).await?,
-        keys: views::key_names_seen(&member).await?,
     })
 }
 

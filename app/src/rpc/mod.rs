@@ -5,8 +5,10 @@
 //! `input`; outside it is the body itself.
 
 pub mod account;
+pub mod alerts;
 pub mod apis;
 pub mod calls;
+pub mod charted;
 pub mod costs;
 mod error;
 pub mod insights;
@@ -14,11 +16,14 @@ pub mod keys;
 pub mod limits;
 pub mod plan;
 pub mod policies;
+pub mod reports;
 pub mod routes;
 pub mod targets;
+pub mod team;
 mod transport;
 pub mod usage;
 pub mod versions;
+pub mod views;
 
 pub use error::RpcError;
 use serde::{Deserialize, Serialize};

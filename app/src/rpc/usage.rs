@@ -1,15 +1,17 @@
 //! Usage, in the shapes the pages show.
 
 use apiverse_contract::Page;
+use apiverse_contract::alerts::IncidentView;
 use apiverse_contract::insights::FindingView;
 use apiverse_contract::usage::{
     CallView, ErrorRow, LatencyReport, TopRow, UsageBreakdown, UsageQuery, UsageReport, UsageTotals,
 };
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
 
-use super::{Named, Rpc};
+use super::{Named, Rpc, charted};
 
 /// The spans of time a page offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +99,8 @@ pub struct OverviewQuery {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Overview {
+    #[serde(with = "charted")]
+    #[cfg_attr(feature = "ssr", schema(value_type = charted::ChartedReport))]
     pub usage: UsageReport,
     /// The span of the same length before.
     pub before: UsageTotals,
@@ -117,6 +121,8 @@ pub struct Overview {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct Attention {
+    /// Alerts that fire.
+    pub alerts: Vec<IncidentView>,
     /// What is unusual, and nobody has taken note of yet.
     pub findings: Vec<FindingView>,
     /// Errors that did not happen in the span before; without calls in that, those of servers.
@@ -128,7 +134,10 @@ pub struct Attention {
 impl Attention {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.findings.is_empty() && self.errors.is_empty() && self.failing_keys.is_empty()
+        self.alerts.is_empty()
+            && self.findings.is_empty()
+            && self.errors.is_empty()
+            && self.failing_keys.is_empty()
     }
 }
 
@@ -142,6 +151,16 @@ pub struct Start {
     pub key: bool,
     /// Whether any call was ever made.
     pub called: bool,
+    /// Whether the one who asks may register APIs and make keys: the steps are for them.
+    pub builds: bool,
+    /// Their address is known to be theirs.
+    pub email_verified: bool,
+    /// The organization has a name that was chosen; `null` for who may not change it.
+    pub named: Option<bool>,
+    /// Somebody else is in it, or was invited; `null` for who may not invite.
+    pub invited: Option<bool>,
+    /// They do not want to see the steps any more.
+    pub dismissed: bool,
 }
 
 /// Usage over a range, with what the filters offer.
@@ -149,11 +168,12 @@ pub struct Start {
 #[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
 pub struct UsageView {
     /// With the time before.
+    #[serde(with = "charted")]
+    #[cfg_attr(feature = "ssr", schema(value_type = charted::ChartedReport))]
     pub usage: UsageReport,
     /// By the dimension that is asked for, each row with the time before.
     pub breakdown: UsageBreakdown,
-    /// By status, each with a series: the heat map.
-    pub statuses: UsageBreakdown,
+    pub statuses: StatusMap,
     pub latency: LatencyReport,
     /// Errors by kind and place, new ones first.
     pub errors: Vec<ErrorRow>,
@@ -164,6 +184,26 @@ pub struct UsageView {
     pub calls: Page<CallView>,
     pub apis: Vec<Named>,
     pub keys: Vec<Named>,
+}
+
+/// Calls by status over time, busiest statuses: the heat map.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct StatusMap {
+    /// When each column begins. A range with more steps than can be told apart has several in one.
+    pub starts: Vec<DateTime<Utc>>,
+    pub rows: Vec<StatusRow>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ssr", derive(utoipa::ToSchema))]
+pub struct StatusRow {
+    /// `200`, or `other` for calls that got none.
+    pub status: String,
+    /// In all.
+    pub calls: u64,
+    /// One for each column.
+    pub counts: Vec<u64>,
 }
 
 /// What the Explorer offers to call.

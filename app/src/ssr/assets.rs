@@ -123,10 +123,19 @@ pub fn routes(options: &LeptosOptions) -> Router {
             cached(keep.clone(), request, next)
         }))
         .merge(
+            // Its name stays the same, so a browser asks whether it has changed.
+            Router::new()
+                .route_service("/passkeys.js", ServeFile::new(root.join("passkeys.js")))
+                .layer(from_fn(|request, next| {
+                    cached(HeaderValue::from_static("no-cache"), request, next)
+                })),
+        )
+        .merge(
             Router::new()
                 .nest_service("/fonts", folder("fonts"))
                 .route_service("/favicon.svg", ServeFile::new(root.join("favicon.svg")))
-                .route_service("/favicon.ico", ServeFile::new(root.join("favicon.ico")))
+                // What browsers ask for where a page names no icon.
+                .route_service("/favicon.ico", ServeFile::new(root.join("favicon.svg")))
                 .route_service("/robots.txt", ServeFile::new(root.join("robots.txt")))
                 .layer(from_fn(|request, next| cached(A_DAY, request, next))),
         )

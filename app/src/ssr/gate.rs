@@ -1,24 +1,34 @@
 //! In front of every page, form and server function of the console: who asks, from where, with what.
 
+use apiverse_contract::auth::Role;
+use apiverse_contract::saved_views::ViewPage;
 use apiverse_contract::{ErrorCode, Problem};
-use apiverse_platform::{Actor, Fault, RequestInfo};
+use apiverse_platform::{Actor, Fault, Permission, RequestInfo};
 use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 use tower_sessions::Session;
 
 use super::call::{PREFIX, SignedIn, log};
+use super::forms::external;
 use super::{ConsoleState, same_origin};
+use crate::ambient;
 use crate::forms::is_local_path;
 use crate::page_context::{PageSeed, Who};
+use crate::rpc::Named;
 use crate::urlencoded::{decode, query};
+use crate::zone::{Zone, ZoneOffset};
 
 /// Forms and arguments are small; a megabyte holds the longest of them many times over.
 pub const MAX_BODY: usize = 1 << 20;
+
+/// The page that may open with a view.
+const USAGE: &str = "/console/usage";
 
 /// See the module.
 pub async fn gate(State(state): State<ConsoleState>, mut request: Request, next: Next) -> Response {
@@ -55,14 +65,51 @@ pub async fn gate(State(state): State<ConsoleState>, mut request: Request, next:
         me: None,
         gateway_base: state.gateway_base.to_string(),
         flash: None,
+        sign_in: Vec::new(),
+        zone: Zone::default(),
     };
+    if actor.is_none() {
+        seed.sign_in = state.platform.sign_in_options();
+        if path == "/login" && request.method() == http::Method::GET {
+            seed.flash = external::waiting(&state, &request);
+        }
+    }
     if let Some(actor) = actor {
         match state.platform.me(&actor).await {
             Ok(me) => {
+                if let Some(name) = &me.user.time_zone {
+                    seed.zone = zone(name, seed.now);
+                }
+                let own = state.platform.organizations(&actor).await;
+                let own = own.unwrap_or_else(|fault| {
+                    log(&fault);
+                    Vec::new()
+                });
+                // Without it the page opens as it does for everybody.
+                let view = state.platform.default_view(&actor, ViewPage::Usage).await;
+                let view = view.ok().flatten().map(|view| view.query);
+                let usage_view = view.filter(|query| !query.is_empty());
+                if let Some(query) = &usage_view
+                    && path == USAGE
+                    && request.method() == http::Method::GET
+                    && request.uri().query().unwrap_or_default().is_empty()
+                {
+                    return Redirect::to(&format!("{USAGE}?{query}")).into_response();
+                }
                 seed.me = Some(Who {
+                    usage_view,
                     email: me.user.email,
                     full_name: me.user.full_name,
                     organization: me.organization.name,
+                    organization_id: me.organization.id.to_string(),
+                    organizations: own
+                        .into_iter()
+                        .map(|one| Named {
+                            id: one.id.to_string(),
+                            name: one.name,
+                        })
+                        .collect(),
+                    may: scopes_of(actor.role),
                     role: me.organization.role.as_str().to_owned(),
                 });
             }
@@ -73,13 +120,42 @@ pub async fn gate(State(state): State<ConsoleState>, mut request: Request, next:
         }
         request.extensions_mut().insert(SignedIn(actor));
     }
+    let zone = seed.zone.clone();
     request.extensions_mut().insert(seed);
-    let mut response = next.run(request).await;
+    let mut response = ambient::in_zone(zone, next.run(request)).await;
     // Pages show what belongs to one person, and some of it only once.
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// What a page knows of the zone that was chosen. One that a newer tz database does not have any
+/// more is UTC.
+fn zone(name: &str, now: DateTime<Utc>) -> Zone {
+    apiverse_platform::zone_offsets(name, now).map_or_else(Zone::default, |found| Zone {
+        name: name.to_owned(),
+        offsets: found
+            .offsets
+            .into_iter()
+            .map(|offset| ZoneOffset {
+                from: offset.from,
+                seconds: i64::from(offset.seconds),
+                name: offset.name,
+            })
+            .collect(),
+        until: found.until,
+    })
+}
+
+/// What a role may do, as the navigation asks for it. Whoever still has to set up a second factor
+/// sees all of it: each page says what is missing.
+pub fn scopes_of(role: Role) -> Vec<String> {
+    Permission::ALL
+        .into_iter()
+        .filter(|permission| permission.roles().contains(&role))
+        .map(|permission| permission.scope().to_owned())
+        .collect()
 }
 
 /// What the layers outside found out; without them, what can be told from the request alone.

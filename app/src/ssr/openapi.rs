@@ -4,7 +4,8 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::rpc::{
-    apis, calls, costs, insights, keys, limits, plan, policies, routes, targets, usage, versions,
+    alerts, apis, calls, costs, insights, keys, limits, plan, policies, reports, routes, targets,
+    team, usage, versions,
 };
 
 /// One server function: `POST` with JSON in and out.
@@ -73,6 +74,12 @@ const FUNCTIONS: &[ServerFunction] = &[
         Some("MeView"),
     ),
     function(
+        "/api/fn/account/time-zones",
+        "The time zones there are",
+        None,
+        Some("Zones"),
+    ),
+    function(
         "/api/fn/account/password",
         "Change the password",
         Some("ChangePassword"),
@@ -91,6 +98,18 @@ const FUNCTIONS: &[ServerFunction] = &[
         Some("TwoFactorView"),
     ),
     function(
+        "/api/fn/account/identities",
+        "Where the user signs in beside here",
+        None,
+        Some("SignIns"),
+    ),
+    function(
+        "/api/fn/account/passkeys",
+        "The user's passkeys, and how their second factor stands",
+        None,
+        Some("PasskeysShown"),
+    ),
+    function(
         "/api/fn/account/access-tokens",
         "The user's access tokens",
         None,
@@ -101,6 +120,60 @@ const FUNCTIONS: &[ServerFunction] = &[
         "End another session",
         Some("SessionRef"),
         None,
+    ),
+    function(
+        "/api/fn/account/preferences",
+        "What the user hears of, as a list",
+        None,
+        None,
+    ),
+    function(
+        "/api/fn/team/organization",
+        "The organization and what the caller may change of it",
+        None,
+        Some("OrganizationShown"),
+    ),
+    function(
+        "/api/fn/team/members",
+        "Members, invitations, and what roles may do",
+        Some("ListQuery"),
+        Some("MembersShown"),
+    ),
+    function(
+        "/api/fn/team/service-accounts",
+        "Service accounts and their tokens",
+        None,
+        Some("ServiceAccountsShown"),
+    ),
+    function(
+        "/api/fn/audit/search",
+        "A page of the audit log, field by field",
+        Some("AuditQuery"),
+        Some("AuditPage"),
+    ),
+    function(
+        "/api/fn/audit/verify",
+        "Check that nobody tampered with the audit log; null when not asked to",
+        Some("ChainQuery"),
+        Some("ChainShown"),
+    ),
+    function(
+        "/api/fn/outbox/list",
+        "A page of messages",
+        Some("ListQuery"),
+        Some("Page_NotificationView"),
+    ),
+    function(
+        "/api/fn/outbox/one",
+        "A message; its text in development only",
+        Some("MessageRef"),
+        Some("NotificationContent"),
+    ),
+    function(
+        "/api/fn/outbox/template",
+        "What a message of an event looks like",
+        Some("TemplateRef"),
+        Some("TemplateShown"),
     ),
     function(
         "/api/fn/apis/list",
@@ -141,7 +214,7 @@ const FUNCTIONS: &[ServerFunction] = &[
     ),
     function(
         "/api/fn/calls/choices",
-        "The APIs and keys a call can be made of",
+        "The APIs and keys that calls can be of",
         None,
         Some("CallChoices"),
     ),
@@ -314,12 +387,6 @@ const FUNCTIONS: &[ServerFunction] = &[
         Some("CostsView"),
     ),
     function(
-        "/api/fn/costs/choices",
-        "What a price rule or budget can be for",
-        None,
-        Some("CostChoices"),
-    ),
-    function(
         "/api/fn/costs/rules/add",
         "Make a price rule",
         Some("PutPriceRule"),
@@ -341,6 +408,150 @@ const FUNCTIONS: &[ServerFunction] = &[
         "/api/fn/costs/budgets/remove",
         "Delete a budget",
         Some("BudgetRef"),
+        None,
+    ),
+    function(
+        "/api/fn/alerts/list",
+        "Alert rules, what fires and fired, silences, webhooks",
+        Some("IncidentsQuery"),
+        Some("AlertsView"),
+    ),
+    function(
+        "/api/fn/alerts/choices",
+        "What an alert rule or objective can be for",
+        None,
+        Some("AlertChoices"),
+    ),
+    function(
+        "/api/fn/alerts/preview",
+        "How often an alert rule would have fired",
+        Some("PutAlertRule"),
+        Some("AlertPreview"),
+    ),
+    function(
+        "/api/fn/alerts/add",
+        "Make an alert rule",
+        Some("PutAlertRule"),
+        None,
+    ),
+    function(
+        "/api/fn/alerts/get",
+        "Show an alert rule, with what it can be for",
+        Some("AlertRuleRef"),
+        Some("AlertEdit"),
+    ),
+    function(
+        "/api/fn/alerts/replace",
+        "Change an alert rule",
+        Some("ReplaceAlert"),
+        None,
+    ),
+    function(
+        "/api/fn/alerts/switch",
+        "Switch an alert rule on or off",
+        Some("SwitchAlert"),
+        None,
+    ),
+    function(
+        "/api/fn/alerts/remove",
+        "Delete an alert rule",
+        Some("AlertRuleRef"),
+        None,
+    ),
+    function(
+        "/api/fn/alerts/test",
+        "Send a test of an alert rule",
+        Some("AlertRuleRef"),
+        None,
+    ),
+    function(
+        "/api/fn/alerts/silence",
+        "Silence an alert rule, or all",
+        Some("CreateSilence"),
+        None,
+    ),
+    function(
+        "/api/fn/alerts/unsilence",
+        "End a silence",
+        Some("SilenceRef"),
+        None,
+    ),
+    function(
+        "/api/fn/alerts/webhooks/add",
+        "Add a webhook for alerts",
+        Some("CreateAlertWebhook"),
+        Some("CreatedAlertWebhook"),
+    ),
+    function(
+        "/api/fn/alerts/webhooks/remove",
+        "Delete a webhook of alerts",
+        Some("AlertWebhookRef"),
+        None,
+    ),
+    function(
+        "/api/fn/reports/list",
+        "Reports, and schedules of them",
+        Some("ReportsQuery"),
+        Some("ReportsShown"),
+    ),
+    function(
+        "/api/fn/reports/choices",
+        "What a schedule of reports can be about, and whom it can tell",
+        None,
+        Some("ReportChoices"),
+    ),
+    function(
+        "/api/fn/reports/schedule",
+        "One schedule of reports",
+        Some("ReportScheduleRef"),
+        Some("ReportScheduleShown"),
+    ),
+    function(
+        "/api/fn/reports/schedules/add",
+        "Make a schedule of reports",
+        Some("CreateReportSchedule"),
+        None,
+    ),
+    function(
+        "/api/fn/reports/schedules/change",
+        "Change a schedule of reports",
+        Some("ReportScheduleChange"),
+        None,
+    ),
+    function(
+        "/api/fn/reports/schedules/remove",
+        "Delete a schedule of reports",
+        Some("ReportScheduleRef"),
+        None,
+    ),
+    function(
+        "/api/fn/reports/make",
+        "Make a report now",
+        Some("CreateReport"),
+        None,
+    ),
+    function(
+        "/api/fn/reports/remove",
+        "Delete a report",
+        Some("ReportRef"),
+        None,
+    ),
+    function(
+        "/api/fn/slos/list",
+        "Objectives, and their error budgets over time",
+        None,
+        Some("SlosView"),
+    ),
+    function(
+        "/api/fn/slos/add",
+        "Make an objective",
+        Some("PutSlo"),
+        None,
+    ),
+    function(
+        "/api/fn/slos/remove",
+        "Delete an objective",
+        Some("SloRef"),
         None,
     ),
     function(
@@ -398,6 +609,30 @@ const FUNCTIONS: &[ServerFunction] = &[
         Some("UsageView"),
     ),
     function(
+        "/api/fn/usage/views",
+        "The saved views of the page Usage",
+        None,
+        Some("Views"),
+    ),
+    function(
+        "/api/fn/usage/views/add",
+        "Save a view",
+        Some("CreateSavedView"),
+        None,
+    ),
+    function(
+        "/api/fn/usage/views/change",
+        "Change a saved view, or whether the page opens with it",
+        Some("ChangeView"),
+        None,
+    ),
+    function(
+        "/api/fn/usage/views/remove",
+        "Delete a saved view",
+        Some("ViewRef"),
+        None,
+    ),
+    function(
         "/api/fn/usage/pulse",
         "The latest call",
         None,
@@ -425,7 +660,20 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<apiverse_contract::ListQuery>(&mut all);
     add::<apiverse_contract::usage::UsageQuery>(&mut all);
     add::<crate::rpc::account::SessionRef>(&mut all);
+    add::<crate::rpc::account::PasskeysShown>(&mut all);
+    add::<crate::rpc::account::SignIns>(&mut all);
+    add::<crate::rpc::account::Zones>(&mut all);
     add::<crate::rpc::account::TokensShown>(&mut all);
+    add::<apiverse_contract::audit::AuditQuery>(&mut all);
+    add::<team::OrganizationShown>(&mut all);
+    add::<team::MembersShown>(&mut all);
+    add::<team::ServiceAccountsShown>(&mut all);
+    add::<team::AuditPage>(&mut all);
+    add::<team::ChainQuery>(&mut all);
+    add::<team::ChainShown>(&mut all);
+    add::<team::MessageRef>(&mut all);
+    add::<team::TemplateRef>(&mut all);
+    add::<team::TemplateShown>(&mut all);
     add::<apis::ApiRef>(&mut all);
     add::<apis::UpdateApi>(&mut all);
     add::<apis::ApiDetail>(&mut all);
@@ -468,8 +716,37 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<apiverse_contract::costs::CostQuery>(&mut all);
     add::<apiverse_contract::costs::PutPriceRule>(&mut all);
     add::<apiverse_contract::costs::PutBudget>(&mut all);
+    add::<apiverse_contract::saved_views::CreateSavedView>(&mut all);
+    add::<crate::rpc::views::Views>(&mut all);
+    add::<crate::rpc::views::ChangeView>(&mut all);
+    add::<crate::rpc::views::ViewRef>(&mut all);
+    add::<apiverse_contract::alerts::IncidentsQuery>(&mut all);
+    add::<apiverse_contract::alerts::PutAlertRule>(&mut all);
+    add::<apiverse_contract::alerts::AlertPreview>(&mut all);
+    add::<apiverse_contract::alerts::CreateSilence>(&mut all);
+    add::<apiverse_contract::alerts::CreateAlertWebhook>(&mut all);
+    add::<apiverse_contract::alerts::CreatedAlertWebhook>(&mut all);
+    add::<apiverse_contract::alerts::PutSlo>(&mut all);
+    add::<apiverse_contract::reports::ReportsQuery>(&mut all);
+    add::<apiverse_contract::reports::CreateReportSchedule>(&mut all);
+    add::<apiverse_contract::reports::CreateReport>(&mut all);
+    add::<reports::ReportsShown>(&mut all);
+    add::<reports::ReportChoices>(&mut all);
+    add::<reports::ReportScheduleShown>(&mut all);
+    add::<reports::ReportScheduleRef>(&mut all);
+    add::<reports::ReportScheduleChange>(&mut all);
+    add::<reports::ReportRef>(&mut all);
+    add::<alerts::AlertsView>(&mut all);
+    add::<alerts::AlertChoices>(&mut all);
+    add::<alerts::AlertEdit>(&mut all);
+    add::<alerts::ReplaceAlert>(&mut all);
+    add::<alerts::SwitchAlert>(&mut all);
+    add::<alerts::SlosView>(&mut all);
+    add::<alerts::AlertRuleRef>(&mut all);
+    add::<alerts::SilenceRef>(&mut all);
+    add::<alerts::AlertWebhookRef>(&mut all);
+    add::<alerts::SloRef>(&mut all);
     add::<costs::CostsView>(&mut all);
-    add::<costs::CostChoices>(&mut all);
     add::<costs::RuleRef>(&mut all);
     add::<costs::BudgetRef>(&mut all);
     add::<insights::InsightsView>(&mut all);

@@ -13,7 +13,7 @@ use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes, generate_route_list, render_app_async_with_context};
 
 use super::shell::shell;
-use super::{ConsoleState, assets, forms, gate};
+use super::{ConsoleState, assets, forms, gate, messages, reports};
 use crate::App;
 use crate::forms::Fields;
 use crate::page_context::{Flash, NewKey, PageSeed};
@@ -30,6 +30,8 @@ pub fn routes(state: ConsoleState) -> Router {
     let pages = Router::new()
         .leptos_routes_with_context(&state, listed, || {}, app)
         .merge(forms::routes())
+        .merge(messages::routes())
+        .merge(reports::routes())
         .fallback(not_found)
         .layer(from_fn_with_state(state.clone(), gate::gate))
         .with_state(state.clone());

@@ -35,7 +35,8 @@ pub fn shell(state: &ConsoleState) -> AnyView {
     };
     let area = assets.of_area(area).iter().map(preload).collect_view();
     let start = format!(
-        "import({js:?}).then(m=>m.default({{module_or_path:{wasm:?}}}).then(()=>m.hydrate()));",
+        "addEventListener('click',e=>{{const b=e.target.closest?.('[data-passkey]');if(b)import('/passkeys.js').then(m=>m.run(b))}});\
+         import({js:?}).then(m=>m.default({{module_or_path:{wasm:?}}}).then(()=>m.hydrate()));",
         js = assets.js,
         wasm = assets.wasm
     );

@@ -1,5 +1,6 @@
 //! What the Overview and the Usage page show.
 
+use apiverse_contract::alerts::IncidentsQuery;
 use apiverse_contract::insights::{FindingState, FindingsQuery};
 use apiverse_contract::usage::{
     CallView, ErrorRow, TopRow, UsageBreakdown, UsageDimension, UsageQuery, UsageSort,
@@ -10,7 +11,7 @@ use chrono::Duration;
 use super::call::{Member, fail};
 use super::views::{ago, api_names, between, ever, first, key_names};
 use crate::rpc::Rpc;
-use crate::rpc::usage::{Attention, Overview, Span, Start, UsageView};
+use crate::rpc::usage::{Attention, Overview, Span, Start, StatusMap, StatusRow, UsageView};
 
 /// Rows of the Overview's list of latest calls.
 const LATEST: u32 = 10;
@@ -20,6 +21,8 @@ const TOP: u32 = 5;
 const ROWS: u32 = 20;
 /// Statuses of the heat map.
 const STATUSES: u32 = 10;
+/// Columns of the heat map at most: more of them are narrower than can be pointed at.
+const COLUMNS: usize = 120;
 /// Kinds of errors that are listed.
 const ERRORS: u32 = 20;
 
@@ -30,7 +33,10 @@ const ERRORS: u32 = 20;
 pub async fn overview(member: &Member, span: Span) -> Rpc<Overview> {
     let Member { platform, actor } = member;
     let now = platform.now();
-    let query = between(ago(now, Duration::seconds(span.seconds())), now);
+    let query = UsageQuery {
+        tz: zone(member).await?,
+        ..between(ago(now, Duration::seconds(span.seconds())), now)
+    };
     let usage = platform
         .usage_report(actor, compared(&query))
         .await
@@ -65,6 +71,12 @@ pub async fn overview(member: &Member, span: Span) -> Rpc<Overview> {
     })
 }
 
+/// Where the days of charts begin: in the zone of whoever looks, whose times are beside them.
+async fn zone(member: &Member) -> Rpc<Option<String>> {
+    let chosen = member.platform.time_zone(&member.actor).await;
+    chosen.map_err(fail)
+}
+
 async fn latest(member: &Member) -> Rpc<Vec<CallView>> {
     let query = UsageQuery {
         limit: Some(LATEST),
@@ -80,22 +92,33 @@ async fn latest(member: &Member) -> Rpc<Vec<CallView>> {
 
 async fn start(member: &Member, called: bool) -> Rpc<Start> {
     let Member { platform, actor } = member;
-    let sees_both =
-        actor.require(Permission::ApisRead).is_ok() && actor.require(Permission::KeysRead).is_ok();
-    if !sees_both {
-        // There is nothing to begin for whoever only sees usage.
+    let may = |permission| actor.require(permission).is_ok();
+    let builds = may(Permission::ApisWrite) && may(Permission::KeysWrite);
+    // There is nothing to begin for whoever only looks, nor for what is no person.
+    if !builds || actor.user_id.is_none() {
         return Ok(Start {
             api: None,
             key: false,
             called,
+            builds: false,
+            email_verified: false,
+            named: None,
+            invited: None,
+            dismissed: false,
         });
     }
+    let so_far = platform.onboarding(actor).await.map_err(fail)?;
     let mut apis = platform.api_list(actor, first(1)).await.map_err(fail)?;
     let keys = platform.key_list(actor, first(1)).await.map_err(fail)?;
     Ok(Start {
         api: apis.data.pop().map(|api| api.slug),
         key: !keys.data.is_empty(),
         called,
+        builds,
+        email_verified: so_far.email_verified,
+        named: may(Permission::OrganizationWrite).then_some(so_far.named),
+        invited: may(Permission::MembersWrite).then_some(so_far.invited),
+        dismissed: so_far.dismissed,
     })
 }
 
@@ -125,7 +148,14 @@ async fn attention(member: &Member, query: &UsageQuery, compared: bool) -> Rpc<A
         .findings_list(&member.actor, open)
         .await
         .map_err(fail)?;
+    let firing = IncidentsQuery {
+        firing: Some(true),
+        limit: Some(TOP),
+        ..IncidentsQuery::default()
+    };
+    let alerts = member.platform.incidents_list(&member.actor, firing).await;
     Ok(Attention {
+        alerts: alerts.map_err(fail)?.data,
         findings: findings.data,
         errors,
         failing_keys: keys.into_iter().filter(is_failing).collect(),
@@ -164,6 +194,10 @@ pub async fn usage(member: &Member, query: UsageQuery) -> Rpc<UsageView> {
     // The end is fixed, so that all parts of the page are about the same calls.
     let query = UsageQuery {
         to: Some(query.to.unwrap_or(now)),
+        tz: match query.tz {
+            None => zone(member).await?,
+            asked => asked,
+        },
         ..query
     };
     let sums = UsageQuery {
@@ -220,7 +254,7 @@ pub async fn usage(member: &Member, query: UsageQuery) -> Rpc<UsageView> {
     Ok(UsageView {
         usage,
         breakdown,
-        statuses,
+        statuses: status_map(&statuses),
         latency,
         errors: errors(member, &sums, ERRORS, is_compared).await?,
         route,
@@ -237,6 +271,32 @@ pub async fn usage(member: &Member, query: UsageQuery) -> Rpc<UsageView> {
             Vec::new()
         },
     })
+}
+
+fn status_map(breakdown: &UsageBreakdown) -> StatusMap {
+    let merged = breakdown.starts.len().div_ceil(COLUMNS).max(1);
+    let mut rows: Vec<StatusRow> = breakdown
+        .data
+        .iter()
+        .map(|row| StatusRow {
+            status: row
+                .values
+                .first()
+                .and_then(|value| value.id.clone())
+                .unwrap_or_else(|| "other".to_owned()),
+            calls: row.totals.calls,
+            counts: row
+                .series
+                .chunks(merged)
+                .map(|steps| steps.iter().map(|step| step.calls).sum())
+                .collect(),
+        })
+        .collect();
+    rows.sort_by(|a, b| a.status.cmp(&b.status));
+    StatusMap {
+        starts: breakdown.starts.iter().step_by(merged).copied().collect(),
+        rows,
+    }
 }
 
 /// What all calls of `query` have in common in a dimension it narrows.

@@ -12,15 +12,17 @@ use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::web_sys;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 
 use super::dynamic::{changing, dynamic, when};
 use super::error::{request_id, sentence};
 use super::icon::icon;
+use super::toast::Toasts;
 use crate::browser;
 use crate::forms::Fields;
 use crate::page_context::Page;
-use crate::rpc::RpcError;
+use crate::rpc::{Loaded, RpcError};
 
 type OnSubmit = Box<dyn FnMut(SubmitEvent)>;
 
@@ -217,6 +219,23 @@ pub fn field_id(field: &str) -> String {
 /// `auth_config.token_url` as `token url`.
 fn field_name(field: &str) -> String {
     field.rsplit('.').next().unwrap_or(field).replace('_', " ")
+}
+
+/// Sends, tells what was done, and shows the page anew.
+pub fn done<T: DeserializeOwned + 'static>(
+    data: Loaded<T>,
+    words: &'static str,
+    sent: Sent,
+) -> Sent {
+    let toasts = use_context::<Toasts>();
+    Box::pin(async move {
+        sent.await?;
+        if let Some(toasts) = toasts {
+            toasts.show(words);
+        }
+        data.refetch();
+        Ok(())
+    })
 }
 
 /// A form that could not be read in the browser answers as the server would.

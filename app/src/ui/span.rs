@@ -10,8 +10,7 @@ pub fn span_picker(path: &'static str, current: Option<Span>, pairs: &[(&str, &s
     let links = Span::ALL
         .into_iter()
         .map(|span| {
-            let value = if span == Span::default() { "" } else { span.as_str() };
-            let mut all = vec![("span", value)];
+            let mut all = vec![("span", span.as_str())];
             all.extend_from_slice(pairs);
             let href = format!("{path}{}", query(&all));
             let is_current = current == Some(span);

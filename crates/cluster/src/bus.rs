@@ -68,6 +68,7 @@ impl Bus {
     /// A bus within this process, until [`Bus::outbound`] gives it a way out.
     #[must_use]
     pub fn local() -> Self {
+        crate::meters::describe();
         let stop = CancellationToken::new();
         Self::with(Hub::new(rand::random()), None, None, stop)
     }
@@ -84,6 +85,7 @@ impl Bus {
     pub fn redis(url: &str, password: Option<&str>) -> Result<Self, BusError> {
         let link =
             RedisLink::new(url, password).map_err(|error| BusError::Url(error.to_string()))?;
+        crate::meters::describe();
         let link = Arc::new(link);
         let hub = Arc::new(Hub::new(rand::random()));
         let stop = CancellationToken::new();

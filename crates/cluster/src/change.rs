@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Something changed in the database. Whoever keeps a copy of it reads it again.
 ///
 /// It travels as a line of text, in JSON as a string: `api:{id}`, `key:{id}`,
-/// `organization:{id}`, `purge:{number}`, `resync`.
+/// `organization:{id}`, `purge:{number}`, `failure:{number}`, `forgiven:{number}`, `resync`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// An API was created, changed or deleted.
@@ -20,13 +20,17 @@ pub enum Change {
     Organization(OrganizationId),
     /// Stored answers are to be forgotten; which, the gateway's cache knows by this number.
     Purge(u64),
+    /// Somebody's attempt failed at a place that only its counter knows; nothing is stored of it.
+    Failure(u128),
+    /// The attempts at such a place are forgiven.
+    Forgiven(u128),
     /// Changes may have been missed: read everything again.
     Resync,
 }
 
 /// The text is not that of a [`Change`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a change: expected api:, key:, organization: or purge: and an id, or resync")]
+#[error("not a change: expected its kind, a colon and an id, or resync")]
 pub struct ParseChangeError;
 
 impl fmt::Display for Change {
@@ -36,6 +40,8 @@ impl fmt::Display for Change {
             Self::Key(id) => write!(f, "key:{id}"),
             Self::Organization(id) => write!(f, "organization:{id}"),
             Self::Purge(sign) => write!(f, "purge:{sign}"),
+            Self::Failure(place) => write!(f, "failure:{place}"),
+            Self::Forgiven(place) => write!(f, "forgiven:{place}"),
             Self::Resync => f.write_str("resync"),
         }
     }
@@ -54,6 +60,8 @@ impl FromStr for Change {
             "key" => id.parse().map(Self::Key),
             "organization" => id.parse().map(Self::Organization),
             "purge" => return id.parse().map(Self::Purge).map_err(|_| ParseChangeError),
+            "failure" => return id.parse().map(Self::Failure).map_err(|_| ParseChangeError),
+            "forgiven" => return id.parse().map(Self::Forgiven).map_err(|_| ParseChangeError),
             _ => return Err(ParseChangeError),
         };
         change.map_err(|_| ParseChangeError)
@@ -96,6 +104,8 @@ mod tests {
                 Change::Purge(u64::MAX),
                 "purge:18446744073709551615".to_owned(),
             ),
+            (Change::Failure(7), "failure:7".to_owned()),
+            (Change::Forgiven(0), "forgiven:0".to_owned()),
             (Change::Resync, "resync".to_owned()),
         ] {
             assert_eq!(change.to_string(), line);
@@ -118,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_never_panics(text in "(api|key|organization|purge)?:?\\PC*") {
+        fn parsing_never_panics(text in "(api|key|organization|purge|failure|forgiven)?:?\\PC*") {
             if let Ok(change) = text.parse::<Change>() {
                 prop_assert_eq!(change.to_string().parse(), Ok(change));
             }

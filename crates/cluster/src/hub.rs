@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::Change;
+use crate::meters::{OVERFLOWS, RECEIVED, SEND_FAILURES};
 
 /// Messages that wait for a transport that is away. More become one `Resync`.
 const OUTBOUND_CAPACITY: usize = 1024;
@@ -90,13 +91,13 @@ impl Hub {
         match sender.try_send(self.line(changes)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
-                metrics::counter!("apiverse_bus_overflows_total").increment(1);
+                metrics::counter!(OVERFLOWS).increment(1);
                 if !self.overflowed.swap(true, Ordering::SeqCst) {
                     tracing::warn!("too many changes wait for other nodes; they will be resynced");
                 }
             }
             Err(TrySendError::Closed(_)) => {
-                metrics::counter!("apiverse_bus_send_failures_total").increment(1);
+                metrics::counter!(SEND_FAILURES).increment(1);
                 tracing::warn!(count = changes.len(), "nobody sends changes to other nodes");
             }
         }
@@ -111,7 +112,7 @@ impl Hub {
         if from == Some(self.name().as_str()) {
             return;
         }
-        metrics::counter!("apiverse_bus_received_total").increment(1);
+        metrics::counter!(RECEIVED).increment(1);
         for text in text.split(' ') {
             let change = text.parse().unwrap_or_else(|_| {
                 // A newer version may say things this one does not know, about anything.

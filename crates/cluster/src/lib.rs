@@ -6,6 +6,7 @@ mod bus;
 mod change;
 mod hub;
 mod leases;
+mod meters;
 mod redis;
 
 pub use answers::{Answers, AnswersOptions, Count, FoundAnswer, New, Place};

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Change;
 use crate::hub::{Hub, Outbound};
+use crate::meters::{RECONNECTS, SEND_FAILURES, SENT};
 
 const CHANNEL: &str = "apiverse:changes";
 
@@ -141,7 +142,7 @@ pub(crate) async fn listen(link: Arc<RedisLink>, hub: Arc<Hub>, stop: Cancellati
         };
         link.subscribed.store(false, Ordering::SeqCst);
         if let Err(error) = ended {
-            metrics::counter!("apiverse_bus_reconnects_total").increment(1);
+            metrics::counter!(RECONNECTS).increment(1);
             tracing::warn!(%error, "change events through redis are interrupted; reconnecting");
         }
         tokio::select! {
@@ -162,12 +163,12 @@ pub(crate) async fn speak(link: Arc<RedisLink>, mut outbound: Outbound, stop: Ca
             publish.arg(CHANNEL).arg(text);
             let mut retry = FIRST_RETRY;
             while let Err(error) = link.run(&publish).await {
-                metrics::counter!("apiverse_bus_send_failures_total").increment(1);
+                metrics::counter!(SEND_FAILURES).increment(1);
                 tracing::warn!(%error, "a change could not be sent to other nodes; trying again");
                 sleep(jittered(retry)).await;
                 retry = (retry * 2).min(LAST_RETRY);
             }
-            metrics::counter!("apiverse_bus_sent_total").increment(1);
+            metrics::counter!(SENT).increment(1);
         }
     };
     tokio::select! {

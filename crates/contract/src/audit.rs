@@ -54,6 +54,21 @@ pub struct AuditQuery {
     /// Before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<DateTime<Utc>>,
+    /// Of `GET /audit/export` only: `json` (one object a line) when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub format: Option<AuditFormat>,
+}
+
+/// How the audit log is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AuditFormat {
+    /// One JSON object a line.
+    Json,
+    /// A table (RFC 4180), the details as JSON in one of its columns.
+    Csv,
 }
 
 impl AuditQuery {

@@ -122,6 +122,10 @@ pub struct UserView {
     /// Whether it is known that the address is theirs.
     #[serde(default)]
     pub email_verified: bool,
+    /// The time zone the console shows times in, as `Europe/Oslo`; `null`: none was chosen, and it is
+    /// UTC.
+    #[serde(default)]
+    pub time_zone: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -190,6 +194,10 @@ pub struct UpdateProfile {
     #[serde(default, skip_serializing_if = "Patch::is_absent")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub full_name: Patch<String>,
+    /// A name of the tz database, as `Europe/Oslo`; `null` takes the choice back.
+    #[serde(default, skip_serializing_if = "Patch::is_absent")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub time_zone: Patch<String>,
 }
 
 impl UpdateProfile {
@@ -333,6 +341,9 @@ pub struct AccountExport {
     pub organizations: Vec<OrganizationView>,
     pub sessions: Vec<SessionView>,
     pub preferences: Vec<crate::notifications::PreferenceView>,
+    pub passkeys: Vec<crate::passkeys::PasskeyView>,
+    /// The number codes are sent to, E.164.
+    pub phone: Option<String>,
     /// What they did, as the audit log has it, oldest first.
     pub activity: Vec<crate::audit::AuditView>,
 }

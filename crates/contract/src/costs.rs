@@ -11,6 +11,8 @@ use crate::{ApiId, BudgetId, FieldError, KeyId, PriceRuleId, Validation};
 
 /// Most tiers of a rule.
 pub const MAX_TIERS: usize = 10;
+/// Most classes and codes of a rule.
+pub const MAX_STATUSES: usize = 20;
 /// Dearest price of a unit: a thousand.
 pub const MAX_PRICE_MICROS: i64 = 1_000_000_000;
 
@@ -25,6 +27,59 @@ pub enum PriceUnit {
     MegabyteIn,
     /// 1,000,000 bytes of answers.
     MegabyteOut,
+    /// 1,000,000 tokens that language models read, where a policy counts them.
+    MillionTokensIn,
+    /// 1,000,000 tokens that language models wrote.
+    MillionTokensOut,
+}
+
+/// Answers that are paid for: those of a class, or with one status. Written `2xx` and `429`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum PricedStatus {
+    Class(StatusClass),
+    Code(u16),
+}
+
+impl std::fmt::Display for PricedStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Class(class) => f.write_str(class.as_str()),
+            Self::Code(code) => write!(f, "{code}"),
+        }
+    }
+}
+
+impl From<PricedStatus> for String {
+    fn from(status: PricedStatus) -> Self {
+        status.to_string()
+    }
+}
+
+impl TryFrom<String> for PricedStatus {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for PricedStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let class = StatusClass::ALL
+            .into_iter()
+            .find(|class| class.as_str() == text);
+        if let Some(class) = class {
+            return Ok(Self::Class(class));
+        }
+        match text.parse() {
+            // Three digits and no sign, as statuses are written.
+            Ok(code @ 200..=599) if text.len() == 3 => Ok(Self::Code(code)),
+            _ => Err("must be classes and codes of answers, as `2xx` and `429`".to_owned()),
+        }
+    }
 }
 
 /// One tier: what a unit costs until so many are used in a month of the calendar (UTC).
@@ -51,9 +106,10 @@ pub struct PutPriceRule {
     /// A configured route's id, or a learned route as `/users/{id}`; any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// Answers that are paid for; all when empty.
+    /// Answers that are paid for, classes (`2xx`) and codes (`429`); all when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub statuses: Vec<StatusClass>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub statuses: Vec<PricedStatus>,
     /// Whether answers of the gateway's own, which the upstream knows nothing of, are paid for.
     #[serde(default)]
     pub refused: bool,
@@ -137,6 +193,11 @@ impl PutPriceRule {
                 .is_none_or(|route| (1..=500).contains(&route.len())),
             "route",
             "must have 1 to 500 characters",
+        );
+        v.check(
+            self.statuses.len() <= MAX_STATUSES,
+            "statuses",
+            "must be at most 20",
         );
         v.finish()
     }
@@ -287,4 +348,25 @@ pub struct BudgetView {
     /// Until when calls are refused, as it is spent; `null`: they are not.
     pub blocked_until: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn priced_statuses_are_classes_and_codes() {
+        let read: Vec<PricedStatus> =
+            serde_json::from_str(r#"["2xx", "429"]"#).expect("classes and codes");
+        let expected = [
+            PricedStatus::Class(StatusClass::Success),
+            PricedStatus::Code(429),
+        ];
+        assert_eq!(read, expected);
+        let written = serde_json::to_string(&read).expect("writes");
+        assert_eq!(written, r#"["2xx","429"]"#);
+        for bad in ["", "2", "1xx", "2XX", "199", "600", "+20", "0200"] {
+            assert!(bad.parse::<PricedStatus>().is_err(), "{bad}");
+        }
+    }
 }

@@ -66,6 +66,22 @@ ids! {
     FindingId,
     /// What is not told of what is unusual.
     MuteId,
+    /// A rule that alerts.
+    AlertRuleId,
+    /// Once that a rule fired.
+    IncidentId,
+    /// A time in which nobody is told of alerts.
+    SilenceId,
+    /// An address that is told of alerts.
+    AlertWebhookId,
+    /// A service level objective.
+    SloId,
+    /// When reports are made.
+    ReportScheduleId,
+    /// A summary of usage.
+    ReportId,
+    /// A page as somebody wants to see it again.
+    SavedViewId,
     /// One line of the audit log.
     AuditEventId,
     /// An e-mail or text message.
@@ -74,6 +90,10 @@ ids! {
     InvitationId,
     /// A personal access token, or one of a service account.
     AccessTokenId,
+    /// A passkey of a user.
+    PasskeyId,
     /// Somebody in an organization who is no person.
     ServiceAccountId,
+    /// Who somebody is at another service they sign in with.
+    IdentityId,
 }

@@ -2,6 +2,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod access_tokens;
+pub mod alerts;
 pub mod apis;
 pub mod audit;
 pub mod auth;
@@ -18,11 +19,15 @@ pub mod limits;
 pub mod notifications;
 pub mod organizations;
 pub mod page;
+pub mod passkeys;
 pub mod patch;
 pub mod policies;
 pub mod problem;
 mod redacted;
+pub mod reports;
 pub mod routes;
+pub mod saved_views;
+pub mod sign_in;
 pub mod two_factor;
 pub mod usage;
 pub mod validation;
@@ -30,9 +35,10 @@ pub mod verify;
 pub mod versions;
 
 pub use ids::{
-    AccessTokenId, ApiId, AuditEventId, BudgetId, FindingId, InvitationId, KeyId, MuteId,
-    NotificationId, OrganizationId, PriceRuleId, RouteId, ServiceAccountId, SessionId,
-    UsageEventId, UserId, VersionId,
+    AccessTokenId, AlertRuleId, AlertWebhookId, ApiId, AuditEventId, BudgetId, FindingId,
+    IdentityId, IncidentId, InvitationId, KeyId, MuteId, NotificationId, OrganizationId, PasskeyId,
+    PriceRuleId, ReportId, ReportScheduleId, RouteId, SavedViewId, ServiceAccountId, SessionId,
+    SilenceId, SloId, UsageEventId, UserId, VersionId,
 };
 pub use page::{ListQuery, Page};
 pub use problem::{ErrorCode, Problem};

@@ -13,9 +13,12 @@ pub enum Channel {
     Email,
     /// A text message to a telephone.
     Sms,
+    /// A signed call to an address of the organization.
+    Webhook,
 }
 
 impl Channel {
+    /// Those that reach a person, who may choose.
     pub const ALL: [Self; 2] = [Self::Email, Self::Sms];
 
     #[must_use]
@@ -23,12 +26,13 @@ impl Channel {
         match self {
             Self::Email => "email",
             Self::Sms => "sms",
+            Self::Webhook => "webhook",
         }
     }
 
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
+        [Self::Email, Self::Sms, Self::Webhook]
             .into_iter()
             .find(|channel| channel.as_str() == text)
     }
@@ -78,9 +82,14 @@ events! {
     SignInFromNewPlace "sign_in_from_new_place" false "A sign-in from a device and address not seen before";
     RefreshTokenReused "refresh_token_reused" true "A refresh token was used twice, and its session was ended";
     TwoFactorChanged "two_factor_changed" true "Two-factor authentication was switched on or off";
+    SecondFactorCode "second_factor_code" true "A code for signing in, or to confirm a telephone; a text message";
     Invitation "invitation" true "An invitation to an organization";
     InvitationAccepted "invitation_accepted" false "Somebody you invited joined the organization";
     RoleChanged "role_changed" false "Your role in an organization was changed, or you were removed";
+    Alert "alert" false "An alert of your organization fires, or is resolved";
+    BudgetReached "budget_reached" false "A budget is spent so far as it says, or blocks calls";
+    Finding "finding" false "Something unusual is in your organization's traffic";
+    ReportReady "report_ready" false "A report of your organization's usage that you get is made";
 }
 
 impl NotificationEvent {
@@ -218,6 +227,11 @@ impl UpdatePreferences {
                 choice.enabled || !choice.event.is_required(),
                 &format!("preferences.{n}.enabled"),
                 "this message cannot be switched off",
+            );
+            v.check(
+                Channel::ALL.contains(&choice.channel),
+                &format!("preferences.{n}.channel"),
+                "must be `email` or `sms`",
             );
         }
         v.finish()

@@ -104,6 +104,13 @@ pub struct MemberView {
     pub joined_at: DateTime<Utc>,
     /// The caller themself.
     pub is_self: bool,
+    /// Whether a second factor is in force; `null` for who may not change members.
+    #[serde(default)]
+    pub two_factor: Option<bool>,
+    /// When a session of theirs was used last, wherever it acted; `null` when none is left, and for
+    /// who may not change members.
+    #[serde(default)]
+    pub last_seen_at: Option<DateTime<Utc>>,
 }
 
 /// `PATCH /members/{id}`

@@ -160,6 +160,20 @@ codes! {
     PriceRuleNotFound "price_rule_not_found" 404 "The price rule does not exist";
     /// No such budget.
     BudgetNotFound "budget_not_found" 404 "The budget does not exist";
+    /// No such alert rule.
+    AlertRuleNotFound "alert_rule_not_found" 404 "The alert rule does not exist";
+    /// No such silence.
+    SilenceNotFound "silence_not_found" 404 "The silence does not exist";
+    /// Of another person or organization, too.
+    SavedViewNotFound "saved_view_not_found" 404 "The saved view does not exist";
+    /// No such address.
+    AlertWebhookNotFound "alert_webhook_not_found" 404 "The webhook does not exist";
+    /// No such objective.
+    SloNotFound "slo_not_found" 404 "The objective does not exist";
+    /// No such schedule of reports.
+    ReportScheduleNotFound "report_schedule_not_found" 404 "The schedule does not exist";
+    /// No such report.
+    ReportNotFound "report_not_found" 404 "The report does not exist";
     /// No such finding.
     FindingNotFound "finding_not_found" 404 "The finding does not exist";
     /// No such mute.
@@ -175,6 +189,7 @@ codes! {
     /// No such invitation, or it is not open any more.
     InvitationNotFound "invitation_not_found" 404 "The invitation does not exist";
     /// No such access token of the caller.
+    PasskeyNotFound "passkey_not_found" 404 "The passkey does not exist";
     AccessTokenNotFound "access_token_not_found" 404 "The access token does not exist";
     /// No such service account.
     ServiceAccountNotFound "service_account_not_found" 404 "The service account does not exist";
@@ -194,11 +209,16 @@ codes! {
     VersionNameTaken "version_name_taken" 409 "The version's name is taken";
     /// Another service account has this name.
     ServiceAccountNameTaken "service_account_name_taken" 409 "The service account's name is taken";
+    /// Another view of the same person has this name.
+    SavedViewNameTaken "saved_view_name_taken" 409 "The view's name is taken";
     /// There is a second factor already.
     TwoFactorOn "two_factor_on" 409 "The second factor is on";
     /// There is no second factor.
     TwoFactorOff "two_factor_off" 409 "The second factor is off";
     /// An organization always has an owner.
+    IdentityNotFound "identity_not_found" 404 "There is no such linked sign-in";
+    IdentityTaken "identity_taken" 409 "The sign-in belongs to another account";
+    LastWayIn "last_way_in" 409 "It is the last way to sign in";
     LastOwner "last_owner" 409 "The organization needs an owner";
     /// The key was revoked; it cannot be changed or rotated.
     ApiKeyRevoked "api_key_revoked" 409 "The API key was revoked";

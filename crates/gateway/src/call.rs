@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use apiverse_contract::policies::{PolicyKind, PolicyLevel};
+use apiverse_contract::usage::Tokens;
 use apiverse_contract::{ErrorCode, KeyId, OrganizationId, RouteId, UsageEventId};
 use apiverse_store::ExplanationRow;
+use apiverse_telemetry::TraceContext;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
@@ -21,7 +23,9 @@ use crate::peer::Peer;
 use crate::phases::Applied;
 use crate::random::unlike_others;
 use crate::snapshot::{ApiRecord, VersionRecord};
+use crate::spans::spans;
 use crate::targets::Held;
+use crate::tokens::TokenMeter;
 use crate::usage::{Event, cache_state};
 use crate::worker::Worker;
 
@@ -66,7 +70,11 @@ pub(crate) struct CallRecord {
     pub(crate) progress: Option<Rc<RequestProgress>>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
+    /// Counts the tokens that its answer tells of.
+    pub(crate) tokens: Option<Box<TokenMeter>>,
     pub(crate) notes: Notes,
+    /// Its place in a trace; `None`: calls are not traced.
+    pub(crate) trace: Option<TraceContext>,
     /// It is recorded, or another record is made for the same call.
     is_settled: bool,
 }
@@ -110,9 +118,19 @@ impl CallRecord {
             progress: None,
             bytes_in: 0,
             bytes_out: 0,
+            tokens: None,
             notes: Notes::default(),
+            trace: None,
             is_settled: false,
         })
+    }
+
+    /// Takes a place in a trace, when calls are traced. `traceparent` is the caller's, if there is
+    /// one.
+    pub(crate) fn begin_trace(&mut self, traceparent: Option<&[u8]>) {
+        if let Some(tracer) = &self.worker.gateway.config.tracer {
+            self.trace = Some(tracer.begin(traceparent));
+        }
     }
 
     /// Lets go of the record: the call begins anew elsewhere.
@@ -145,6 +163,24 @@ impl CallRecord {
         });
     }
 
+    /// What the answer has told of tokens, noted as what the policy did.
+    fn count_tokens(&mut self) -> Tokens {
+        let Some(mut meter) = self.tokens.take() else {
+            return Tokens::default();
+        };
+        let tokens = meter.counted();
+        let applied = self.applied.as_ref();
+        if let Some(policy) = applied.and_then(|applied| applied.plan.tokens.as_ref()) {
+            let said = match tokens.counted() {
+                Some(Tokens { input, output }) => format!("{input} read, {output} written"),
+                None => "the answer tells of none".to_owned(),
+            };
+            let kind = (PolicyKind::Tokens, policy.origin.level);
+            self.note_policy(kind, self.since_us(), None, said);
+        }
+        tokens
+    }
+
     /// The path below the API, without the query.
     pub(crate) fn path(&self) -> &str {
         self.target.path().get(self.below..).unwrap_or_default()
@@ -170,10 +206,16 @@ impl CallRecord {
             None => &self.worker.gateway.meters.unattributed,
         };
         meters.record(api_id, &self.method, self.status, took);
+        if let (Some(tracer), Some(context)) = (&self.worker.gateway.config.tracer, &self.trace)
+            && context.is_sampled
+        {
+            tracer.record(spans(self, context, took));
+        }
 
         let Some(organization_id) = self.organization_id else {
             return;
         };
+        let tokens = self.count_tokens();
         let body_in = self
             .progress
             .as_ref()
@@ -212,6 +254,7 @@ impl CallRecord {
             verified: None,
             version_id: self.version.as_ref().and_then(|version| version.id),
             cache: self.notes.cache.as_ref().map(|(line, _)| cache_state(line)),
+            tokens,
         });
     }
 }

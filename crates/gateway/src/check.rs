@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use apiverse_contract::usage::Tokens;
 use apiverse_contract::verify::LimitState;
 use apiverse_contract::{ApiId, ErrorCode, KeyId, OrganizationId, UsageEventId};
 use apiverse_limits::header;
@@ -207,6 +208,7 @@ impl Gateway {
             error: outcome.refused,
             latency_us: i64::try_from(took.as_micros()).unwrap_or(i64::MAX),
             upstream_us: None,
+            tokens: Tokens::default(),
             bytes_in: 0,
             bytes_out: 0,
             refused: outcome.refused.is_some(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use apiverse_cluster::{Answers, Leases, Outlet};
 use apiverse_connectors::{EgressPolicy, tls};
 use apiverse_journal::Options as JournalOptions;
+use apiverse_telemetry::Tracer;
 use ipnet::IpNet;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -64,6 +65,8 @@ pub struct GatewayConfig {
     pub outlet: Option<Outlet>,
     /// What becomes of usage events.
     pub usage: UsageConfig,
+    /// Where spans of sampled calls go; `None`: calls are not traced here.
+    pub tracer: Option<Tracer>,
     /// Calls under way at once on one thread; more are refused with 503, those with test keys from
     /// four fifths on.
     pub max_calls_of_thread: usize,
@@ -136,7 +139,10 @@ impl Default for GatewayConfig {
             tls: UpstreamTls::default(),
             sample_upstream: None,
             via: "apiverse",
-            own_cookies: vec!["apiverse_session".to_owned()],
+            own_cookies: vec![
+                "apiverse_session".to_owned(),
+                "__Host-apiverse_session".to_owned(),
+            ],
             keys_in_memory: 100_000,
             verified_keys: 65_536,
             leases: None,
@@ -146,6 +152,7 @@ impl Default for GatewayConfig {
             answers: None,
             outlet: None,
             usage: UsageConfig::default(),
+            tracer: None,
             max_calls_of_thread: 8192,
             explanations_kept: Duration::from_secs(72 * 3600),
             watch_interval: Duration::from_secs(3),

@@ -17,10 +17,13 @@ mod local;
 mod meters;
 mod peer;
 mod phases;
+mod places;
 mod random;
 mod snapshot;
+mod spans;
 mod targets;
 mod timer;
+mod tokens;
 mod transform;
 mod upstream;
 mod usage;
@@ -43,6 +46,7 @@ pub use apiverse_journal::{OpenError as JournalError, Options as JournalOptions}
 pub use cache::PurgeWhat;
 pub use check::{CheckError, CheckOutcome, CheckedCall, CheckedKey, CheckedLimits};
 pub use config::{GatewayConfig, UpstreamTls, UsageConfig};
+pub use places::KeyPlace;
 pub use snapshot::LoadError;
 
 use keys::VerifiedKeys;
@@ -63,6 +67,7 @@ pub struct Gateway {
     pub(crate) store: Store,
     pub(crate) usage: usage::Sink,
     pub(crate) explained: explain::Explained,
+    pub(crate) places: places::Outlet,
     pub(crate) meters: Arc<Meters>,
     /// For the keyed hashes of verified keys; another one in every process.
     pub(crate) hash_key: [u8; 32],
@@ -77,6 +82,12 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// The places that keys are used from, each told now and again: whoever listens knows which
+    /// are new. `None`: somebody does already. Nothing is told before.
+    pub fn key_places(&self) -> Option<tokio::sync::mpsc::Receiver<KeyPlace>> {
+        self.places.open()
+    }
+
     /// A gateway that knows no APIs and keys yet: see [`Gateway::load`].
     ///
     /// Call it on the control plane's runtime, where its background work (writing usage, watching
@@ -131,6 +142,7 @@ impl Gateway {
             store,
             usage,
             explained,
+            places: places::Outlet::new(),
             meters,
             hash_key: rand::random(),
             checked: Mutex::new(VerifiedKeys::new(verified_keys)),
@@ -161,6 +173,8 @@ impl Gateway {
         match change {
             // It changes nothing of the configuration.
             Change::Purge(sign) => return self.caches.memory.purge_by_sign(sign),
+            // The platform's own counters.
+            Change::Failure(_) | Change::Forgiven(_) => return,
             // A purge may have been missed too.
             Change::Resync => self.caches.memory.clear(),
             Change::Api(_) | Change::Key(_) | Change::Organization(_) => {}

@@ -16,6 +16,9 @@ const METHODS: [&str; 10] = [
 ];
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// Named by the task that does it, too.
+pub(crate) const SUMMED_AT: &str = "apiverse_usage_summed_timestamp_seconds";
+pub(crate) const SUMMED: &str = "apiverse_usage_summed_total";
 const POLICIES: &str = "apiverse_gateway_policies_total";
 
 type Series = OnceLock<(Counter, Histogram)>;
@@ -65,6 +68,9 @@ pub(crate) struct Meters {
     pub(crate) upstream_reused: Counter,
     pub(crate) usage_waiting: Gauge,
     pub(crate) usage_journal: Gauge,
+    /// When all that was recorded before was stored, seconds since 1970.
+    pub(crate) usage_stored_at: Gauge,
+    pub(crate) usage_failures: Counter,
     pub(crate) usage_written: Counter,
     pub(crate) usage_dropped: Counter,
     pub(crate) shed: Counter,
@@ -122,6 +128,21 @@ impl Meters {
             "Files of the journal of usage events"
         );
         metrics::describe_counter!("apiverse_usage_written_total", "Usage events written");
+        metrics::describe_gauge!(
+            "apiverse_usage_stored_timestamp_seconds",
+            metrics::Unit::Seconds,
+            "When the database last had all calls of this node, as seconds since 1970"
+        );
+        metrics::describe_counter!(
+            "apiverse_usage_store_failures_total",
+            "Times that usage events could not be stored and were tried again"
+        );
+        metrics::describe_gauge!(
+            SUMMED_AT,
+            metrics::Unit::Seconds,
+            "When no sums of usage waited to be added to others, as seconds since 1970"
+        );
+        metrics::describe_counter!(SUMMED, "Batches of sums of usage added to others");
         metrics::describe_counter!(
             "apiverse_usage_dropped_total",
             "Usage events lost: no room in the journal and in memory, or the database refused them"
@@ -156,6 +177,8 @@ impl Meters {
             upstream_reused: counter!(UPSTREAM, "kind" => "reused"),
             usage_waiting: gauge!("apiverse_usage_waiting_bytes"),
             usage_journal: gauge!("apiverse_usage_journal_bytes"),
+            usage_stored_at: gauge!("apiverse_usage_stored_timestamp_seconds"),
+            usage_failures: counter!("apiverse_usage_store_failures_total"),
             usage_written: counter!("apiverse_usage_written_total"),
             usage_dropped: counter!("apiverse_usage_dropped_total"),
             shed: counter!("apiverse_gateway_shed_total"),

@@ -1,6 +1,6 @@
 //! Who is at the other end of a connection, and what upstreams are told about it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +27,8 @@ pub(crate) struct Peer {
     own_fields: RefCell<(Vec<u8>, Vec<u8>)>,
     /// See [`Peer::linger`].
     linger: Arc<AtomicBool>,
+    /// See [`Peer::tunnels`].
+    tunnels: Cell<usize>,
 }
 
 impl Peer {
@@ -46,7 +48,22 @@ impl Peer {
             forwarded: RefCell::new(None),
             own_fields: RefCell::default(),
             linger,
+            tunnels: Cell::new(0),
         }
+    }
+
+    /// Tunnels that are open for it: a connection of HTTP/2 is not idle while one of its streams is
+    /// one, although its request has long been answered.
+    pub(crate) const fn tunnels(&self) -> usize {
+        self.tunnels.get()
+    }
+
+    pub(crate) fn tunnel_begins(&self) {
+        self.tunnels.set(self.tunnels.get() + 1);
+    }
+
+    pub(crate) fn tunnel_ends(&self) {
+        self.tunnels.set(self.tunnels.get().saturating_sub(1));
     }
 
     /// Asks the connection to go on reading for a moment when it closes. An answer that was given

@@ -16,6 +16,7 @@ use crate::edge::Links;
 use crate::explain::Budget;
 use crate::keys::{Guesses, TEST_TAG, VerifiedKeys};
 use crate::limits::ReadySets;
+use crate::places::Places;
 use crate::timer::Timer;
 use crate::upstream::Pool;
 use crate::usage::{Event, EventWriter};
@@ -35,6 +36,7 @@ pub(crate) struct Worker {
     pub(crate) explain_budget: Budget,
     pub(crate) cache_keys: RefCell<KeyWriter>,
     pub(crate) guesses: RefCell<Guesses>,
+    pub(crate) places: RefCell<Places>,
     /// The edge is about to end: what has no end of its own is ended.
     pub(crate) is_closing: Cell<bool>,
     /// Calls under way.
@@ -83,6 +85,7 @@ impl Worker {
             explain_budget: Budget::default(),
             cache_keys: RefCell::default(),
             guesses: RefCell::default(),
+            places: RefCell::new(Places::new()),
             is_closing: Cell::new(false),
             under_way: Cell::new(0),
             mirrored: Cell::new(0),

@@ -52,12 +52,16 @@ impl Platform {
         })?;
         let lines = self.store().audit_of_user(user_id, MOST_LINES).await?;
         let chosen = self.store().preferences_of(user_id).await?;
+        let passkeys = self.store().passkeys_of(user_id).await?;
+        let phone = self.store().phone_get(user_id).await?;
         Ok(AccountExport {
             exported_at: self.now(),
             user: view(user),
             organizations,
             sessions,
             preferences: crate::notifications::preference_views(&chosen),
+            passkeys: passkeys.into_iter().map(crate::passkeys::view).collect(),
+            phone: phone.map(|phone| phone.phone),
             activity: lines.into_iter().map(crate::audit::view).collect(),
         })
     }

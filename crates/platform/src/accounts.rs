@@ -8,7 +8,8 @@ use apiverse_contract::notifications::{Channel, NotificationEvent};
 use apiverse_contract::validation::slugify;
 use apiverse_contract::{OrganizationId, SessionId, UserId};
 use apiverse_store::{
-    Conflict, MembershipRow, OrganizationRow, PasswordChange, Place, StoreError, UserRow,
+    Conflict, IdentityRow, MembershipRow, OrganizationRow, PasswordChange, Place, StoreError,
+    UserRow,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -33,7 +34,7 @@ operation_error! {
 }
 operation_error! {
     /// Why nobody was signed in.
-    LoginError { WrongCredentials, MfaRequired, CodeWrong, SlowDown, Busy, Broken }
+    LoginError { WrongCredentials, PasskeyWrong, MfaRequired, CodeWrong, SlowDown, Busy, Broken }
 }
 operation_error! {
     /// Why the profile was not shown.
@@ -63,6 +64,13 @@ pub(crate) struct Newcomer {
     /// Argon2id, PHC string.
     pub password_hash: String,
     pub full_name: Option<String>,
+}
+
+/// What became of adding somebody who signed in elsewhere.
+pub(crate) enum AddedAs {
+    New(UserRow),
+    /// They have an account already.
+    Known,
 }
 
 /// How often another slug is tried for a new organization.
@@ -130,6 +138,34 @@ impl Platform {
         newcomer: Newcomer,
         is_verified: bool,
     ) -> Result<UserRow, RegisterError> {
+        let added = self
+            .add_user_known(request, newcomer, is_verified, |_| None)
+            .await?;
+        match added {
+            AddedAs::New(user) => Ok(user),
+            AddedAs::Known => Err(crate::fault::Broken.into()),
+        }
+    }
+
+    /// The same for somebody who signed in elsewhere.
+    pub(crate) async fn add_user_as(
+        &self,
+        request: &RequestInfo,
+        newcomer: Newcomer,
+        is_verified: bool,
+        identity: impl Fn(UserId) -> IdentityRow,
+    ) -> Result<AddedAs, RegisterError> {
+        self.add_user_known(request, newcomer, is_verified, |id| Some(identity(id)))
+            .await
+    }
+
+    async fn add_user_known(
+        &self,
+        request: &RequestInfo,
+        newcomer: Newcomer,
+        is_verified: bool,
+        identity: impl Fn(UserId) -> Option<IdentityRow>,
+    ) -> Result<AddedAs, RegisterError> {
         let now = self.now();
         let user = UserRow {
             id: new_id!(self.inner.clock, UserId),
@@ -139,6 +175,7 @@ impl Platform {
             is_active: true,
             email_verified_at: is_verified.then_some(now),
             credentials_version: 1,
+            time_zone: None,
             created_at: now,
             updated_at: now,
         };
@@ -159,6 +196,7 @@ impl Platform {
             role: Role::Owner.as_str().to_owned(),
             created_at: now,
         };
+        let known_by = identity(user.id);
         for _ in 0..SLUG_TRIES {
             let line = self.audit_line(
                 Some(organization.id),
@@ -168,15 +206,25 @@ impl Platform {
                     action: "user.registered",
                     target_type: "user",
                     target_id: user.id.to_string(),
-                    details: json!({ "email": user.email, "organization": organization.name }),
+                    details: match &known_by {
+                        Some(identity) => json!({ "email": user.email,
+                            "organization": organization.name, "issuer": identity.issuer }),
+                        None => json!({ "email": user.email, "organization": organization.name }),
+                    },
                 },
             );
             match self
                 .store()
-                .user_register(&user, &organization, &membership, &line)
+                .user_register_as(
+                    &user,
+                    (&organization, &membership),
+                    known_by.as_ref(),
+                    &line,
+                )
                 .await
             {
-                Ok(()) => return Ok(user),
+                Ok(true) => return Ok(AddedAs::New(user)),
+                Ok(false) => return Ok(AddedAs::Known),
                 Err(StoreError::Conflict(Conflict::Email)) => return Err(EmailTaken.into()),
                 Err(StoreError::Conflict(Conflict::OrganizationSlug)) => {
                     let [a, b, c]: [u8; 3] = self.inner.clock.random();
@@ -321,7 +369,9 @@ impl Platform {
         let verdict = if input.password.chars().count() > PASSWORD_MAX {
             Verdict::Wrong
         } else {
+            // An account without a password costs what an unknown one does.
             let stored = user.as_ref().map(|user| user.password_hash.clone());
+            let stored = stored.filter(|hash| !hash.is_empty());
             self.inner
                 .passwords
                 .verify(input.password.clone(), stored)
@@ -420,6 +470,18 @@ impl Platform {
         })
     }
 
+    /// The time zone that was chosen by whoever asks; none by what is no person.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn time_zone(&self, actor: &Actor) -> Result<Option<String>, MeError> {
+        let Some(id) = actor.user_id else {
+            return Ok(None);
+        };
+        let user = self.store().user_get(id).await?;
+        Ok(user.and_then(|user| user.time_zone))
+    }
+
     /// Changes what the user says of themself.
     ///
     /// # Errors
@@ -435,9 +497,17 @@ impl Platform {
         let before = user.full_name.clone();
         let new_name = input.full_name.apply(before.clone());
         user.full_name = new_name.map(|name| name.trim().to_owned());
+        let zone_before = user.time_zone.clone();
+        if let Some(name) = input.time_zone.value() {
+            crate::zones::known(name)?;
+        }
+        user.time_zone = input.time_zone.apply(zone_before.clone());
         user.updated_at = self.now();
         let mut event = user_event("user.updated", &user);
         event.details = json!({ "full_name": { "before": before, "after": user.full_name } });
+        if user.time_zone != zone_before {
+            event.details["time_zone"] = json!({ "before": zone_before, "after": user.time_zone });
+        }
         self.store()
             .user_update(&user, &self.audit(actor, event))
             .await?;
@@ -534,6 +604,7 @@ pub(crate) fn view(user: UserRow) -> UserView {
         full_name: user.full_name,
         is_active: user.is_active,
         email_verified: user.email_verified_at.is_some(),
+        time_zone: user.time_zone,
         created_at: user.created_at,
     }
 }

@@ -28,6 +28,8 @@ pub enum Via {
     Token(SessionId),
     /// A personal access token, or one of a service account.
     AccessToken(AccessTokenId),
+    /// A session token of Clerk.
+    External,
     /// `UNIFIED_API_KEY`.
     UnifiedKey,
     /// The process itself, at start-up or from the command line.
@@ -60,12 +62,27 @@ pub struct Grant {
 }
 
 impl Actor {
+    /// The process itself.
+    pub(crate) fn system(organization_id: OrganizationId) -> Self {
+        Self {
+            user_id: None,
+            name: "system".to_owned(),
+            organization_id,
+            role: Role::Owner,
+            via: Via::System,
+            request: RequestInfo::default(),
+            grant: None,
+            needs_two_factor: false,
+            authenticated_at: None,
+        }
+    }
+
     /// The session this actor came with.
     #[must_use]
     pub const fn session_id(&self) -> Option<SessionId> {
         match self.via {
             Via::Browser(id) | Via::Token(id) => Some(id),
-            Via::AccessToken(_) | Via::UnifiedKey | Via::System => None,
+            Via::AccessToken(_) | Via::External | Via::UnifiedKey | Via::System => None,
         }
     }
 

@@ -65,8 +65,8 @@ operation_error! {
 }
 
 impl Platform {
-    /// All of the organization's lines that fit, newest first, as JSON, one a line; at most a
-    /// hundred thousand. That it was taken along is in the log too.
+    /// All of the organization's lines that fit, newest first; at most a hundred thousand. That
+    /// they were taken along is in the log too.
     ///
     /// # Errors
     /// See [`AuditExportError`].
@@ -74,12 +74,11 @@ impl Platform {
         &self,
         actor: &Actor,
         query: AuditQuery,
-    ) -> Result<String, AuditExportError> {
+    ) -> Result<Vec<AuditView>, AuditExportError> {
         let permit = actor.require(Permission::AuditRead)?;
         let filter = filter(&query);
         let mut after = cursor::to_id(query.cursor.as_deref())?.map(AuditEventId);
-        let mut lines = String::new();
-        let mut count = 0;
+        let mut lines = Vec::new();
         loop {
             let page = self
                 .store()
@@ -88,13 +87,9 @@ impl Platform {
             let is_last = page.len() < PAGE as usize;
             for row in page {
                 after = Some(row.id);
-                count += 1;
-                if let Ok(line) = serde_json::to_string(&view(row)) {
-                    lines.push_str(&line);
-                    lines.push('\n');
-                }
+                lines.push(view(row));
             }
-            if is_last || count >= MOST_LINES {
+            if is_last || lines.len() >= MOST_LINES {
                 break;
             }
         }
@@ -102,7 +97,7 @@ impl Platform {
             action: "audit.exported",
             target_type: "organization",
             target_id: permit.organization_id().to_string(),
-            details: serde_json::json!({ "lines": count }),
+            details: serde_json::json!({ "lines": lines.len() }),
         };
         let line = self.audit(actor, event);
         self.store().audit_insert(&line).await?;

@@ -1,6 +1,6 @@
 //! Cursors of lists: opaque to callers, so that what they hold may change.
 
-use apiverse_contract::{FindingId, UsageEventId};
+use apiverse_contract::{FindingId, IncidentId, UsageEventId};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
@@ -53,6 +53,14 @@ pub fn of_finding(started_us: i64, id: FindingId) -> String {
 
 pub fn to_finding(cursor: Option<&str>) -> Result<Option<(i64, FindingId)>, Invalid> {
     Ok(to_call(cursor)?.map(|(at, id)| (at, FindingId(id.0))))
+}
+
+pub fn of_incident(fired_us: i64, id: IncidentId) -> String {
+    of_call(fired_us, UsageEventId(id.0))
+}
+
+pub fn to_incident(cursor: Option<&str>) -> Result<Option<(i64, IncidentId)>, Invalid> {
+    Ok(to_call(cursor)?.map(|(at, id)| (at, IncidentId(id.0))))
 }
 
 /// Of a policy: what it is attached to, and its kind.

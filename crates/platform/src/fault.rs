@@ -23,17 +23,17 @@ pub trait Fault: std::error::Error + Send + Sync {
     }
 
     /// What finishes a sign-in whose password was right.
-    fn mfa_token(&self) -> Option<String> {
+    fn mfa(&self) -> Option<MfaRequired> {
         None
     }
 
     /// The whole as a problem document, without the request's id.
     fn problem(&self) -> Problem {
         let mut problem = Problem::new(self.code(), self.detail()).with_errors(self.fields());
-        problem.mfa_token = self.mfa_token();
-        if problem.mfa_token.is_some() {
-            let methods = [MfaMethod::Totp, MfaMethod::RecoveryCode];
-            problem.methods = methods.map(|method| method.as_str().to_owned()).to_vec();
+        if let Some(wanted) = self.mfa() {
+            let methods = wanted.methods.iter();
+            problem.methods = methods.map(|method| method.as_str().to_owned()).collect();
+            problem.mfa_token = Some(wanted.token);
         }
         problem
     }
@@ -67,6 +67,11 @@ kinds! {
     CodeWrong InvalidCode "the code is wrong, or was used before";
     TwoFactorOn TwoFactorOn "there is a second factor; switch it off before you set another one up";
     TwoFactorOff TwoFactorOff "there is no second factor; set one up first";
+    /// An unknown passkey, a wrong answer, one that came too late or a second time.
+    PasskeyWrong InvalidCredentials "this passkey is not known here, or its answer came too late; try again";
+    PasskeyGone PasskeyNotFound "there is no passkey of yours with this id";
+    PasskeysOff InvalidRequest "passkeys need a name people reach this installation by, not an IP address: set `APIVERSE_PUBLIC_URL`";
+    SmsOff InvalidRequest "text messages are not set up on this installation";
     AccessTokenGone AccessTokenNotFound "there is no access token of yours with this id";
     ServiceAccountGone ServiceAccountNotFound "there is no service account with this id in your organization";
     ServiceAccountNameInUse ServiceAccountNameTaken "another service account of the organization has this name";
@@ -90,6 +95,17 @@ kinds! {
     PriceRuleGone PriceRuleNotFound "there is no price rule with this id in your organization";
     BudgetGone BudgetNotFound "there is no budget with this id in your organization";
     TooMany InvalidRequest "there are 200 of these already; delete one first";
+    AlertRuleGone AlertRuleNotFound "there is no alert rule with this id in your organization";
+    SilenceGone SilenceNotFound "there is no silence with this id in your organization";
+    SavedViewGone SavedViewNotFound "there is no saved view with this id that you see";
+    SavedViewNameInUse SavedViewNameTaken "another view of yours has this name";
+    NotYourView Forbidden "only whom a view belongs to, owners and admins may change it";
+    AlertWebhookGone AlertWebhookNotFound "there is no webhook with this id in your organization";
+    SloGone SloNotFound "there is no objective with this id in your organization";
+    ReportScheduleGone ReportScheduleNotFound "there is no schedule of reports with this id in your organization";
+    ReportGone ReportNotFound "there is no report with this id in your organization";
+    /// Its row is there, what it points at is not, or the report store fails.
+    ReportStoreAway ServiceUnavailable "the report store does not answer right now; try again";
     FindingGone FindingNotFound "there is no finding with this id in your organization";
     MuteGone MuteNotFound "there is no mute with this id in your organization";
     WritersBusy ServiceUnavailable "others write to the database all the time; try again";
@@ -110,6 +126,17 @@ kinds! {
     NoSuchOrganization InvalidRequest "there is no organization with this slug";
     NoSuchUser InvalidRequest "there is no account with this e-mail address";
     UserGone AuthenticationRequired "there is no account behind this request, or it does not exist any more; sign in";
+    ProviderUnknown NotFound "there is no service of this name to sign in with";
+    ProviderAway ServiceUnavailable "the service you sign in with does not answer right now; try again";
+    ProviderRefused Forbidden "the service did not sign you in";
+    ProviderUntrusted InvalidRequest "what the service answered is not accepted; the log has the reason";
+    SignInStale InvalidRequest "the sign-in took too long, or was begun in another browser; begin again";
+    NotVouchedFor Forbidden "it is not confirmed that the e-mail address is yours";
+    AccountExists EmailTaken "there is an account with this e-mail address; sign in to it, and link the other sign-in on the page Security";
+    AccountOff Forbidden "the account is switched off";
+    IdentityTaken IdentityTaken "this sign-in belongs to another account";
+    IdentityGone IdentityNotFound "you have no linked sign-in with this id";
+    LastWayIn LastWayIn "it is your only way to sign in; set a password first";
     /// Something of ours that cannot happen.
     Broken Internal "the request could not be completed; the log has the reason";
 }
@@ -155,6 +182,8 @@ impl Fault for Forbidden {
 pub struct MfaRequired {
     /// Goes with the code.
     pub token: String,
+    /// How the second factor can be proved.
+    pub methods: Vec<MfaMethod>,
 }
 
 impl std::fmt::Debug for MfaRequired {
@@ -172,8 +201,8 @@ impl Fault for MfaRequired {
         "the password is right; send `mfa_token` with a code to `POST /auth/mfa`".to_owned()
     }
 
-    fn mfa_token(&self) -> Option<String> {
-        Some(self.token.clone())
+    fn mfa(&self) -> Option<MfaRequired> {
+        Some(self.clone())
     }
 }
 
@@ -245,6 +274,25 @@ impl Fault for SlowDown {
 
     fn retry_after(&self) -> Option<u32> {
         Some(self.retry_after)
+    }
+}
+
+/// Too many questions about usage are asked at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many questions about usage at once")]
+pub struct AskedTooMuch;
+
+impl Fault for AskedTooMuch {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::ServiceUnavailable
+    }
+
+    fn detail(&self) -> String {
+        "too many questions about usage are asked at once; ask again in a few seconds".to_owned()
+    }
+
+    fn retry_after(&self) -> Option<u32> {
+        Some(2)
     }
 }
 
@@ -352,10 +400,10 @@ macro_rules! operation_error {
                     Self::Store(fault) => fault.retry_after(),
                 }
             }
-            fn mfa_token(&self) -> Option<String> {
+            fn mfa(&self) -> Option<$crate::fault::MfaRequired> {
                 match self {
-                    $(Self::$kind(kind) => kind.mfa_token(),)*
-                    Self::Store(fault) => fault.mfa_token(),
+                    $(Self::$kind(kind) => kind.mfa(),)*
+                    Self::Store(fault) => fault.mfa(),
                 }
             }
         }

@@ -71,17 +71,7 @@ impl Platform {
             None => self.store().organization_first().await?,
         };
         let organization = organization.ok_or(NoSuchOrganization)?;
-        Ok(Actor {
-            user_id: None,
-            name: "system".to_owned(),
-            organization_id: organization.id,
-            role: Role::Owner,
-            via: Via::System,
-            request: RequestInfo::default(),
-            grant: None,
-            needs_two_factor: false,
-            authenticated_at: None,
-        })
+        Ok(Actor::system(organization.id))
     }
 
     /// Creates an account when there is none at all.

@@ -140,6 +140,13 @@ pub struct LiveStream {
     ending: watch::Receiver<bool>,
     /// Keeps the task going.
     feed: Arc<Feed>,
+    platform: Platform,
+}
+
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        self.platform.inner.meters.streams.decrement(1.0);
+    }
 }
 
 impl Platform {
@@ -184,7 +191,9 @@ impl Platform {
             counters_at: Instant::now() + COUNTERS_EVERY,
             ending: self.inner.ending.0.subscribe(),
             feed,
+            platform: self.clone(),
         };
+        self.inner.meters.streams.increment(1.0);
         if let Some(place) = place {
             if place.at_us < now_us.saturating_sub(RESUMES_US) {
                 stream.first.push_back(LiveEvent::Gap);
@@ -366,18 +375,23 @@ impl LiveStream {
         let missed = before.saturating_sub(self.seen);
         self.seen = frame.total;
         if missed > 0 {
-            self.first.push_back(LiveEvent::Dropped(missed));
+            self.missed(missed);
         }
         if !self.caught.contains(&frame.id) {
             self.tell(frame);
         }
     }
 
+    fn missed(&mut self, calls: u64) {
+        self.platform.inner.meters.missed.increment(calls);
+        self.first.push_back(LiveEvent::Dropped(calls));
+    }
+
     /// The calls of a frame that are meant.
     fn tell(&mut self, frame: &Frame) {
         self.last = self.last.max(frame.id);
         if frame.left_out > 0 {
-            self.first.push_back(LiveEvent::Dropped(frame.left_out));
+            self.missed(frame.left_out);
         }
         let is_any = self.query.is_any();
         let mut json = Vec::new();

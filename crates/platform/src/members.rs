@@ -257,6 +257,8 @@ pub(crate) fn member_event<'a>(action: &'a str, row: &MemberRow, mut details: Va
 }
 
 fn view(row: MemberRow, actor: &Actor) -> MemberView {
+    // How well others guard their account is for those who look after them.
+    let sees_more = actor.require(Permission::MembersWrite).is_ok();
     MemberView {
         is_self: actor.user_id == Some(row.user_id),
         user_id: row.user_id,
@@ -265,5 +267,7 @@ fn view(row: MemberRow, actor: &Actor) -> MemberView {
         // The database takes none but these roles.
         role: Role::parse(&row.role).unwrap_or(Role::Viewer),
         joined_at: row.joined_at,
+        two_factor: sees_more.then_some(row.two_factor),
+        last_seen_at: row.last_seen_at.filter(|_| sees_more),
     }
 }

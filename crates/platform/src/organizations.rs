@@ -98,7 +98,7 @@ impl Platform {
 
     /// A slug that was not chosen is made from the name, with something random behind it when it
     /// is taken.
-    async fn new_organization(
+    pub(crate) async fn new_organization(
         &self,
         user: &UserRow,
         request: &RequestInfo,

@@ -175,7 +175,7 @@ impl Actor {
         let is_recent = match self.via {
             Via::UnifiedKey | Via::System => true,
             Via::AccessToken(_) => false,
-            Via::Browser(_) | Via::Token(_) => self
+            Via::Browser(_) | Via::Token(_) | Via::External => self
                 .authenticated_at
                 .is_some_and(|at| now - at <= crate::two_factor::RECENT),
         };

@@ -12,12 +12,17 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::actor::{Actor, RequestInfo};
+use crate::breached::BreachedPasswords;
 use crate::clock::{Clock, new_id};
+use crate::external::SignInConfig;
 use crate::live::{Ending, Feeds};
+use crate::meters::Meters;
 use crate::notifications::{Messages, MessagesConfig};
 use crate::passwords::Passwords;
+use crate::reports::ReportsConfig;
 use crate::throttle::{Throttle, ThrottleConfig};
 use crate::tokens::Tokens;
+use crate::usage::Turns;
 
 /// What the services need to be told.
 pub struct PlatformConfig {
@@ -42,8 +47,23 @@ pub struct PlatformConfig {
     pub calls_kept: Option<Duration>,
     /// How long sums of calls by minute are kept.
     pub minutes_kept: Duration,
+    /// How many questions about usage are worked on at once.
+    pub questions: usize,
     pub throttle: ThrottleConfig,
     pub messages: MessagesConfig,
+    /// Where people may sign in beside here.
+    pub sign_in: SignInConfig,
+    pub accounts: AccountsConfig,
+    pub reports: ReportsConfig,
+}
+
+/// What protects accounts, and how long it is known what happened to them.
+#[derive(Debug, Default)]
+pub struct AccountsConfig {
+    /// Passwords that were stolen elsewhere: nobody may choose one.
+    pub breached: Option<BreachedPasswords>,
+    /// How long lines of the audit log are kept; `None`: for ever.
+    pub audit_kept: Option<Duration>,
 }
 
 /// The control plane's services; clones share everything.
@@ -64,6 +84,9 @@ pub(crate) struct Inner {
     pub feeds: Feeds,
     pub ending: Ending,
     pub messages: Messages,
+    pub meters: Meters,
+    /// Whose turn it is to ask about usage.
+    pub turns: Turns,
 }
 
 /// A line of the audit log before it is known who, when and from where.
@@ -75,7 +98,8 @@ pub(crate) struct Event<'a> {
 }
 
 impl Platform {
-    /// Puts the services together; opens and starts nothing.
+    /// Puts the services together; opens and starts nothing. From here on they hear what other nodes
+    /// tell.
     #[must_use]
     pub fn new(
         config: PlatformConfig,
@@ -89,9 +113,18 @@ impl Platform {
             &config.jwt_secret_previous,
             &config.jwt_refresh_secret,
         );
-        let throttle = Throttle::new(config.throttle);
+        let throttle = Throttle::new(
+            config.throttle,
+            blake3::derive_key(
+                "apiverse 2026 throttle places",
+                config.jwt_refresh_secret.expose().as_bytes(),
+            ),
+            Some(bus.outlet()),
+        );
         let passwords = Passwords::new();
-        Self {
+        let turns = Turns::new(config.questions);
+        let news = bus.clone();
+        let platform = Self {
             inner: Arc::new(Inner {
                 config,
                 store,
@@ -104,8 +137,19 @@ impl Platform {
                 feeds: Feeds::default(),
                 ending: Ending::default(),
                 messages: Messages::default(),
+                meters: Meters::new(),
+                turns,
             }),
-        }
+        };
+        // The bus is held by what it tells, so it must not hold that in turn.
+        let inner = Arc::downgrade(&platform.inner);
+        news.on_change(move |change| {
+            if let Some(inner) = inner.upgrade() {
+                inner.throttle.hear(change, inner.clock.now());
+            }
+            Box::pin(std::future::ready(()))
+        });
+        platform
     }
 
     /// The services' time.

@@ -26,6 +26,8 @@ pub(crate) mod keys {
     pub const AGENT: &str = "user_agent";
     /// The user's `credentials_version` at sign-in.
     pub const VERSION: &str = "credentials_version";
+    /// Whoever vouched for the user saw a second factor.
+    pub const SECOND_FACTOR: &str = "second_factor";
 }
 
 /// Sessions in the database.

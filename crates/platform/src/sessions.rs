@@ -1,5 +1,6 @@
 //! Sessions: who a request is from, and how being signed in ends.
 
+use apiverse_connectors::clerk::Clerk;
 use apiverse_contract::access_tokens::ACCESS_TOKEN_TAG;
 use apiverse_contract::auth::{RefreshRequest, Role, SessionKind, SessionView, TokenResponse};
 use apiverse_contract::notifications::{Channel, NotificationEvent};
@@ -24,7 +25,7 @@ use crate::tokens::Tokens;
 
 operation_error! {
     /// Why an access token gave no actor.
-    BearerError { TokenInvalid, Broken }
+    BearerError { TokenInvalid, ProviderAway, NotVouchedFor, AccountExists, AccountOff, Broken }
 }
 operation_error! {
     /// Why a refresh token gave no new tokens.
@@ -68,6 +69,11 @@ impl Platform {
         }
         if token.starts_with(ACCESS_TOKEN_TAG) {
             return self.actor_from_access_token(request, token).await;
+        }
+        if let Some(clerk) = self.clerk()
+            && Clerk::is_token(token)
+        {
+            return self.actor_from_clerk(clerk, request, token).await;
         }
         let now = self.now();
         let claims = self.inner.tokens.read_access(token, now)?;
@@ -162,8 +168,9 @@ impl Platform {
         let Some(role) = Role::parse(&membership.role) else {
             return Ok(None);
         };
-        let needs_two_factor =
-            organization.require_two_factor && !self.has_second_factor(user_id).await?;
+        let needs_two_factor = organization.require_two_factor
+            && !has_external_factor(session)
+            && !self.has_second_factor(user_id).await?;
         Ok(Some(Actor {
             user_id: Some(user_id),
             name: user.email,
@@ -466,6 +473,12 @@ impl Platform {
             Err(SessionGone.into())
         }
     }
+}
+
+/// Whether a second factor was seen by the service the user signed in with.
+fn has_external_factor(session: &SessionRow) -> bool {
+    let data: Option<serde_json::Value> = serde_json::from_str(&session.data).ok();
+    data.is_some_and(|data| data[keys::SECOND_FACTOR] == true)
 }
 
 /// Why tokens could not be made.

@@ -90,7 +90,7 @@ impl Platform {
         hints.truncate(2 * MOST_HINTS);
         let strength = self.strength(password.to_owned(), hints).await?;
         if strength.is_acceptable {
-            return Ok(None);
+            return self.breached_problem(password).await;
         }
         let why = strength
             .warning
@@ -99,6 +99,31 @@ impl Platform {
             .next();
         let why = why.unwrap_or_else(|| "Add another word or two.".to_owned());
         Ok(Some(format!("is too easy to guess: {why}")))
+    }
+
+    /// Refuses a password that was stolen elsewhere. A list that cannot be read keeps nobody from
+    /// having an account: the log tells.
+    async fn breached_problem(&self, password: &str) -> Result<Option<String>, Busy> {
+        let Some(list) = self.inner.config.accounts.breached.clone() else {
+            return Ok(None);
+        };
+        let password = password.to_owned();
+        let looked_up = self
+            .inner
+            .passwords
+            .on_a_core(move || list.contains(&password))
+            .await?;
+        match looked_up {
+            Ok(true) => Ok(Some(
+                "was stolen from another service and is on lists that are tried everywhere; choose another one"
+                    .to_owned(),
+            )),
+            Ok(false) => Ok(None),
+            Err(error) => {
+                tracing::error!(%error, "the list of stolen passwords cannot be read");
+                Ok(None)
+            }
+        }
     }
 
     async fn strength(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use apiverse_cluster::Bus;
 use apiverse_connectors::egress::EgressPolicy;
+use apiverse_connectors::objects::Objects;
 use apiverse_contract::apis::CreateApi;
 use apiverse_contract::auth::{ChangePassword, LoginRequest, RefreshRequest, RegisterRequest};
 use apiverse_contract::keys::{CreateApiKey, KeyStatus, RotateApiKey};
@@ -14,15 +15,19 @@ use apiverse_store::{ConnectOptions, Store};
 use chrono::DateTime;
 
 use crate::{
-    Actor, Clock, Fault, MessagesConfig, Platform, PlatformConfig, RequestInfo, ThrottleConfig,
+    AccountsConfig, Actor, Clock, Fault, MessagesConfig, Platform, PlatformConfig, ReportsConfig,
+    RequestInfo, ThrottleConfig,
 };
 
+mod alerts;
 mod insights;
 mod limits;
 mod live;
 mod outbox;
 mod plan;
+mod reports;
 mod resources;
+mod retention;
 mod sign_in;
 
 struct Bench {
@@ -48,10 +53,17 @@ fn config() -> PlatformConfig {
         secure_cookies: false,
         calls_kept: Some(Duration::from_secs(30 * 86_400)),
         minutes_kept: Duration::from_secs(8 * 86_400),
+        questions: 8,
         throttle: ThrottleConfig::default(),
         messages: MessagesConfig {
             show_content: true,
             ..MessagesConfig::default()
+        },
+        sign_in: crate::SignInConfig::default(),
+        accounts: AccountsConfig::default(),
+        reports: ReportsConfig {
+            objects: Objects::memory(),
+            kept: Duration::from_secs(400 * 86_400),
         },
     }
 }

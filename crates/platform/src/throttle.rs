@@ -11,12 +11,18 @@
 //! beginning. Attempts beyond it wait until those before them are decided: of many guesses at the
 //! same time no more are checked than of guesses one after the other, and many right passwords at
 //! the same time are all let through.
+//!
+//! Nodes tell each other of failures over the bus, Redis' or PostgreSQL's, so that guessing at many
+//! nodes is no more than guessing at one. While the bus is away each node counts alone: nobody waits
+//! for it, and nobody is let through or kept out because of it. Attempts that are not decided yet are
+//! each node's own.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use apiverse_cluster::{Change, Outlet};
 use apiverse_contract::UserId;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
@@ -61,6 +67,8 @@ impl Default for ThrottleConfig {
 const CAPACITY: usize = 50_000;
 /// Failures of one account from everywhere after which a single address has one free attempt.
 const FREE_EVERYWHERE: u32 = 100;
+/// Questions to authenticators from one place before waiting begins.
+const FREE_CEREMONIES: u32 = 300;
 /// Attempts that may wait for others to be decided; more are refused.
 const MOST_WAITING: usize = 256;
 
@@ -76,7 +84,16 @@ enum Place {
     MailFrom(Network),
     /// Codes of a second factor: only whoever knows the password can try one.
     Codes(UserId),
+    /// Questions to authenticators that strangers can have asked.
+    Ceremonies(Network),
+    /// Text messages, which cost money: to one number, and of one account.
+    SmsTo(blake3::Hash),
+    SmsOf(UserId),
 }
+
+/// A place as it is counted and told to other nodes: a keyed hash, which says nothing about it to
+/// whoever listens and nothing to another installation that shares the Redis.
+type Key = u128;
 
 /// An IPv4 address, or the /64 an IPv6 host can roam in freely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -131,19 +148,99 @@ enum Room {
 
 pub struct Throttle {
     config: ThrottleConfig,
-    counts: Mutex<HashMap<Place, Count>>,
+    counts: Mutex<HashMap<Key, Count>>,
+    secret: [u8; 32],
+    /// The way to other nodes.
+    outlet: Option<Outlet>,
     /// Told whenever an attempt was decided.
     decided: Notify,
     waiting: AtomicUsize,
 }
 
 impl Throttle {
-    pub fn new(config: ThrottleConfig) -> Self {
+    /// `secret` is the same on all nodes of the installation, and nobody else has it.
+    pub fn new(config: ThrottleConfig, secret: [u8; 32], outlet: Option<Outlet>) -> Self {
         Self {
             config,
+            secret,
+            outlet,
             counts: Mutex::default(),
             decided: Notify::new(),
             waiting: AtomicUsize::new(0),
+        }
+    }
+
+    fn key(&self, place: Place) -> Key {
+        let mut hasher = blake3::Hasher::new_keyed(&self.secret);
+        let mut add = |tag: u8, parts: [&[u8]; 2]| {
+            hasher.update(&[tag]);
+            for part in parts {
+                hasher.update(part);
+            }
+        };
+        match place {
+            Place::Account(email, Network(bits)) => {
+                add(1, [email.as_bytes(), &bits.to_le_bytes()]);
+            }
+            Place::Everywhere(email) => add(2, [email.as_bytes(), &[]]),
+            Place::Address(Network(bits)) => add(3, [&bits.to_le_bytes(), &[]]),
+            Place::Registrations(Network(bits)) => add(4, [&bits.to_le_bytes(), &[]]),
+            Place::MailTo(email) => add(5, [email.as_bytes(), &[]]),
+            Place::MailFrom(Network(bits)) => add(6, [&bits.to_le_bytes(), &[]]),
+            Place::Codes(id) => add(7, [id.0.as_bytes(), &[]]),
+            Place::Ceremonies(Network(bits)) => add(8, [&bits.to_le_bytes(), &[]]),
+            Place::SmsTo(phone) => add(9, [phone.as_bytes(), &[]]),
+            Place::SmsOf(id) => add(10, [id.0.as_bytes(), &[]]),
+        }
+        let mut key = [0; 16];
+        hasher.finalize_xof().fill(&mut key);
+        Key::from_le_bytes(key)
+    }
+
+    /// Takes in what another node counted.
+    pub fn hear(&self, change: Change, now: DateTime<Utc>) {
+        match change {
+            Change::Failure(key) => {
+                let mut counts = self.counts.lock();
+                self.count_of(&mut counts, key, now)
+                    .fail(self.config.memory, now);
+            }
+            Change::Forgiven(key) => self.pardon(key),
+            Change::Api(_)
+            | Change::Key(_)
+            | Change::Organization(_)
+            | Change::Purge(_)
+            | Change::Resync => {}
+        }
+    }
+
+    /// Counts in all these places, here and on the other nodes.
+    fn fail(&self, counts: &mut HashMap<Key, Count>, keys: &[Key], now: DateTime<Utc>) {
+        for key in keys {
+            self.count_of(counts, *key, now)
+                .fail(self.config.memory, now);
+        }
+        if let Some(outlet) = &self.outlet {
+            let changes: Vec<Change> = keys.iter().map(|key| Change::Failure(*key)).collect();
+            outlet.send(&changes);
+        }
+    }
+
+    fn pardon(&self, key: Key) {
+        let mut counts = self.counts.lock();
+        if let Some(count) = counts.get_mut(&key) {
+            count.failures = 0;
+            if count.open == 0 {
+                counts.remove(&key);
+            }
+        }
+    }
+
+    /// Forgets the failures of a place, here and on the other nodes.
+    fn forgive(&self, key: Key) {
+        self.pardon(key);
+        if let Some(outlet) = &self.outlet {
+            outlet.send(&[Change::Forgiven(key)]);
         }
     }
 
@@ -163,9 +260,9 @@ impl Throttle {
         let email = blake3::hash(email.as_bytes());
         let mut attempt = Attempt {
             throttle: self,
-            account: Place::Account(email, network),
-            address: Place::Address(network),
-            everywhere: Place::Everywhere(email),
+            account: self.key(Place::Account(email, network)),
+            address: self.key(Place::Address(network)),
+            everywhere: self.key(Place::Everywhere(email)),
             at: now,
             open: false,
         };
@@ -225,7 +322,7 @@ impl Throttle {
     /// # Errors
     /// How long to wait.
     pub fn register(&self, ip: Option<IpAddr>, now: DateTime<Utc>) -> Result<(), SlowDown> {
-        let place = Place::Registrations(Network::of(ip));
+        let place = self.key(Place::Registrations(Network::of(ip)));
         if !self.config.enabled {
             return Ok(());
         }
@@ -234,8 +331,7 @@ impl Throttle {
         if let Room::None(slow) = self.room(counts.get(&place), free, now) {
             return Err(slow);
         }
-        self.count_of(&mut counts, place, now)
-            .fail(self.config.memory, now);
+        self.fail(&mut counts, &[place], now);
         Ok(())
     }
 
@@ -253,8 +349,8 @@ impl Throttle {
         if !self.config.enabled {
             return Ok(true);
         }
-        let from = Place::MailFrom(Network::of(ip));
-        let to = Place::MailTo(blake3::hash(email.as_bytes()));
+        let from = self.key(Place::MailFrom(Network::of(ip)));
+        let to = self.key(Place::MailTo(blake3::hash(email.as_bytes())));
         let mut counts = self.counts.lock();
         let free = self.config.free_per_address;
         if let Room::None(slow) = self.room(counts.get(&from), free, now) {
@@ -262,10 +358,7 @@ impl Throttle {
         }
         let free = self.config.free_per_account;
         let has_room = matches!(self.room(counts.get(&to), free, now), Room::Free);
-        for place in [from, to] {
-            self.count_of(&mut counts, place, now)
-                .fail(self.config.memory, now);
-        }
+        self.fail(&mut counts, &[from, to], now);
         Ok(has_room)
     }
 
@@ -278,20 +371,53 @@ impl Throttle {
         if !self.config.enabled {
             return Ok(());
         }
-        let place = Place::Codes(user_id);
+        let place = self.key(Place::Codes(user_id));
         let mut counts = self.counts.lock();
         let free = self.config.free_codes;
         if let Room::None(slow) = self.room(counts.get(&place), free, now) {
             return Err(slow);
         }
-        self.count_of(&mut counts, place, now)
-            .fail(self.config.memory, now);
+        self.fail(&mut counts, &[place], now);
+        Ok(())
+    }
+
+    /// Counts a question to an authenticator that somebody has asked without signing in.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn ceremony(&self, ip: Option<IpAddr>, now: DateTime<Utc>) -> Result<(), SlowDown> {
+        self.count(&[Place::Ceremonies(Network::of(ip))], FREE_CEREMONIES, now)
+    }
+
+    /// Counts a text message before it is sent.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn sms(&self, phone: &str, user_id: UserId, now: DateTime<Utc>) -> Result<(), SlowDown> {
+        let to = Place::SmsTo(blake3::hash(phone.as_bytes()));
+        let places = [to, Place::SmsOf(user_id)];
+        self.count(&places, self.config.free_per_account, now)
+    }
+
+    /// Counts something in all places, if there is room in each.
+    fn count(&self, places: &[Place], free: u32, now: DateTime<Utc>) -> Result<(), SlowDown> {
+        if !self.config.enabled {
+            return Ok(());
+        }
+        let keys: Vec<Key> = places.iter().map(|place| self.key(*place)).collect();
+        let mut counts = self.counts.lock();
+        for key in &keys {
+            if let Room::None(slow) = self.room(counts.get(key), free, now) {
+                return Err(slow);
+            }
+        }
+        self.fail(&mut counts, &keys, now);
         Ok(())
     }
 
     /// The code was right: those before it were typing errors.
     pub fn code_was_right(&self, user_id: UserId) {
-        self.counts.lock().remove(&Place::Codes(user_id));
+        self.forgive(self.key(Place::Codes(user_id)));
     }
 
     fn room(&self, count: Option<&Count>, free: u32, now: DateTime<Utc>) -> Room {
@@ -329,8 +455,8 @@ impl Throttle {
 
     fn count_of<'c>(
         &self,
-        counts: &'c mut HashMap<Place, Count>,
-        place: Place,
+        counts: &'c mut HashMap<Key, Count>,
+        place: Key,
         now: DateTime<Utc>,
     ) -> &'c mut Count {
         if counts.len() >= CAPACITY && !counts.contains_key(&place) {
@@ -344,9 +470,9 @@ impl Throttle {
 #[must_use]
 pub struct Attempt<'a> {
     throttle: &'a Throttle,
-    account: Place,
-    address: Place,
-    everywhere: Place,
+    account: Key,
+    address: Key,
+    everywhere: Key,
     at: DateTime<Utc>,
     /// Whether it has a place in the allowances that is to be given back.
     open: bool,
@@ -360,11 +486,8 @@ impl Attempt<'_> {
         }
         let throttle = self.throttle;
         let mut counts = throttle.counts.lock();
-        for place in [self.account, self.address, self.everywhere] {
-            throttle
-                .count_of(&mut counts, place, self.at)
-                .fail(throttle.config.memory, self.at);
-        }
+        let places = [self.account, self.address, self.everywhere];
+        throttle.fail(&mut counts, &places, self.at);
         drop(counts);
         // Dropping gives the places back.
     }
@@ -372,8 +495,10 @@ impl Attempt<'_> {
     /// The account's count from this address is over. The other counts stay: one account an
     /// attacker owns must not reset what they did to others.
     pub fn succeeded(self) {
-        if let Some(count) = self.throttle.counts.lock().get_mut(&self.account) {
-            count.failures = 0;
+        // Whoever had not failed has nothing to be forgiven, here or elsewhere.
+        let had_failed = self.throttle.counts.lock().get(&self.account).copied();
+        if had_failed.is_some_and(|count| count.failures > 0) {
+            self.throttle.forgive(self.account);
         }
     }
 }
@@ -420,7 +545,7 @@ fn since(last: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
 }
 
 /// Drops what is past its time, and if that is not enough the older half.
-fn forget(counts: &mut HashMap<Place, Count>, memory: Duration, now: DateTime<Utc>) {
+fn forget(counts: &mut HashMap<Key, Count>, memory: Duration, now: DateTime<Utc>) {
     counts.retain(|_, count| count.open > 0 || since(count.last, now) < memory);
     if counts.len() < CAPACITY {
         return;

@@ -1,9 +1,10 @@
-//! The second factor: authenticator apps (TOTP, RFC 6238) and recovery codes; proving who one is
-//! again before something dangerous.
+//! The second factor: authenticator apps (TOTP, RFC 6238), recovery codes, and the second half of a
+//! sign-in; proving who one is again before something dangerous.
 
 use apiverse_contract::UserId;
 use apiverse_contract::auth::{TokenResponse, UserView};
 use apiverse_contract::notifications::{Channel, NotificationEvent};
+use apiverse_contract::passkeys::PasskeyAnswer;
 use apiverse_contract::two_factor::{
     MfaMethod, MfaRequest, RecoveryCodes, RequireTwoFactor, StepUpRequest, TotpCode, TotpSetup,
     TwoFactorView,
@@ -25,6 +26,7 @@ use crate::fault::{
 use crate::notifications::Notice;
 use crate::organizations::organization_event;
 use crate::permissions::Permission;
+use crate::phones::end_of;
 use crate::platform::Platform;
 use crate::tokens::Tokens;
 
@@ -74,19 +76,57 @@ impl Platform {
     /// See [`TwoFactorError`].
     pub async fn two_factor(&self, actor: &Actor) -> Result<TwoFactorView, TwoFactorError> {
         let user_id = actor.account()?;
-        let totp = self.has_second_factor(user_id).await?;
+        let factors = self.store().second_factors(user_id).await?;
+        let phone = self.store().phone_get(user_id).await?;
+        let phone = phone.filter(|phone| phone.confirmed_at.is_some());
         let left = self.store().recovery_left(user_id).await?;
         let organization = self.store().organization_get(actor.organization_id).await?;
         Ok(TwoFactorView {
-            totp,
+            totp: factors.totp > 0,
+            passkeys: u32::try_from(factors.passkeys).unwrap_or(0),
+            phone: phone.map(|phone| end_of(&phone.phone)),
             recovery_codes_left: u32::try_from(left).unwrap_or(0),
             required: organization.is_some_and(|found| found.require_two_factor),
+            recently_proved: actor.require_recent(self.now()).is_ok(),
+            passkeys_offered: self.relying_party().is_some(),
+            sms_offered: self.sms_offered(),
         })
     }
 
     pub(crate) async fn has_second_factor(&self, user_id: UserId) -> Result<bool, StoreError> {
-        let row = self.store().totp_get(user_id).await?;
-        Ok(row.is_some_and(|row| row.confirmed_at.is_some()))
+        Ok(!self.methods(user_id).await?.is_empty())
+    }
+
+    /// How a user can prove who they are besides their password; none without a second factor.
+    async fn methods(&self, user_id: UserId) -> Result<Vec<MfaMethod>, StoreError> {
+        let factors = self.store().second_factors(user_id).await?;
+        let mut methods = Vec::new();
+        if factors.passkeys > 0 {
+            methods.push(MfaMethod::Passkey);
+        }
+        if factors.totp > 0 {
+            methods.push(MfaMethod::Totp);
+        }
+        if factors.phones > 0 {
+            methods.push(MfaMethod::Sms);
+        }
+        if !methods.is_empty() {
+            methods.push(MfaMethod::RecoveryCode);
+        }
+        Ok(methods)
+    }
+
+    /// Recovery codes for somebody's first second factor, and their hashes; none for another one.
+    pub(crate) async fn first_codes(
+        &self,
+        user_id: UserId,
+    ) -> Result<(Vec<String>, Vec<[u8; 32]>), StoreError> {
+        if self.has_second_factor(user_id).await? {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let codes = self.new_codes();
+        let hashes = self.hash_codes(user_id, &codes);
+        Ok((codes, hashes))
     }
 
     /// A secret for an authenticator app. It is in force once a code of it was seen.
@@ -201,7 +241,8 @@ impl Platform {
         &self,
         user: &UserRow,
     ) -> Result<Option<MfaRequired>, StoreError> {
-        if !self.has_second_factor(user.id).await? {
+        let methods = self.methods(user.id).await?;
+        if methods.is_empty() {
             return Ok(None);
         }
         let token = Tokens::link(self.inner.clock.random());
@@ -213,7 +254,7 @@ impl Platform {
             expires_at: self.now() + CHALLENGE_LIFETIME,
         };
         self.store().challenge_insert(&row).await?;
-        Ok(Some(MfaRequired { token }))
+        Ok(Some(MfaRequired { token, methods }))
     }
 
     /// The second half of a sign-in for automation.
@@ -266,9 +307,12 @@ impl Platform {
         if input.method == MfaMethod::Totp {
             self.inner.throttle.code(user.id, now)?;
         }
-        let is_right = self
-            .is_right_code(user.id, input.method, &input.code)
-            .await?
+        let proof = Proof {
+            method: input.method,
+            code: &input.code,
+            passkey: input.passkey.as_ref(),
+        };
+        let is_right = self.is_right_proof(&user, request, proof).await?
             && self.store().challenge_take(&hash).await?;
         let organization_id = self.first_organization(user.id).await?;
         if !is_right {
@@ -293,14 +337,20 @@ impl Platform {
         Ok(user)
     }
 
-    /// Whether a code is right, and uses it up.
-    async fn is_right_code(
+    /// Whether a proof is right, and uses it up.
+    async fn is_right_proof(
         &self,
-        user_id: UserId,
-        method: MfaMethod,
-        code: &str,
+        user: &UserRow,
+        request: &RequestInfo,
+        proof: Proof<'_>,
     ) -> Result<bool, StoreError> {
-        match method {
+        let (user_id, code) = (user.id, proof.code);
+        match proof.method {
+            MfaMethod::Passkey => match proof.passkey {
+                Some(answer) => self.is_right_passkey(user, request, answer).await,
+                None => Ok(false),
+            },
+            MfaMethod::Sms => self.is_right_second_sms(user_id, code).await,
             MfaMethod::Totp => {
                 let row = self.store().totp_get(user_id).await?;
                 let Some(row) = row.filter(|row| row.confirmed_at.is_some()) else {
@@ -331,16 +381,27 @@ impl Platform {
         let session_id = actor.session_id().ok_or(UserGone)?;
         let user = self.store().user_get(user_id).await?.ok_or(UserGone)?;
         if self.has_second_factor(user_id).await? {
-            let Some(code) = input.code else {
+            let code = input.code.unwrap_or_default();
+            if code.is_empty() && input.passkey.is_none() {
                 return Err(Invalid::one("code", "is required: there is a second factor").into());
-            };
+            }
             let (ip, now) = (actor.request.ip, self.now());
             let attempt = self.inner.throttle.login(&user.email, ip, now).await?;
-            let method = input.method.unwrap_or(MfaMethod::Totp);
+            let method = match (input.method, &input.passkey) {
+                (Some(method), _) => method,
+                (None, Some(_)) => MfaMethod::Passkey,
+                (None, None) => MfaMethod::Totp,
+            };
+            let proof = Proof {
+                method,
+                code: &code,
+                passkey: input.passkey.as_ref(),
+            };
             if method == MfaMethod::Totp {
                 self.inner.throttle.code(user_id, now)?;
             }
-            if !self.is_right_code(user_id, method, &code).await? {
+            let request = &actor.request;
+            if !self.is_right_proof(&user, request, proof).await? {
                 attempt.failed();
                 return Err(CodeWrong.into());
             }
@@ -442,7 +503,7 @@ impl Platform {
             .link_hash(&format!("recovery:{user_id}:{code}"))
     }
 
-    fn two_factor_message(
+    pub(crate) fn two_factor_message(
         &self,
         user: &UserRow,
         actor: &Actor,
@@ -462,6 +523,14 @@ impl Platform {
             values,
         })
     }
+}
+
+/// What is shown for a second factor.
+#[derive(Clone, Copy)]
+struct Proof<'a> {
+    method: MfaMethod,
+    code: &'a str,
+    passkey: Option<&'a PasskeyAnswer>,
 }
 
 fn secret_context(user_id: UserId) -> String {

@@ -1,93 +1,15 @@
-//! Tables as CSV (RFC 4180).
+//! Tables as answers.
 
+use apiverse_platform::Csv;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 
-/// A table that is written row by row.
-pub(crate) struct Csv {
-    text: String,
-    is_row_start: bool,
-}
-
-impl Csv {
-    /// With the names of the columns.
-    pub(crate) fn new(columns: &[&str]) -> Self {
-        let mut csv = Self {
-            text: String::new(),
-            is_row_start: true,
-        };
-        for column in columns {
-            csv.plain(column);
-        }
-        csv.end_row();
-        csv
-    }
-
-    /// A text that others may have chosen. Spreadsheets take one that begins like a formula for
-    /// one: it gets an apostrophe.
-    pub(crate) fn text(&mut self, value: &str) {
-        if value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            self.plain(&format!("'{value}"));
-        } else {
-            self.plain(value);
-        }
-    }
-
-    pub(crate) fn optional_text(&mut self, value: Option<&str>) {
-        self.text(value.unwrap_or_default());
-    }
-
-    /// A number, time or id of ours; nothing for `None`.
-    pub(crate) fn value(&mut self, value: Option<impl ToString>) {
-        self.plain(&value.map(|value| value.to_string()).unwrap_or_default());
-    }
-
-    fn plain(&mut self, value: &str) {
-        if !self.is_row_start {
-            self.text.push(',');
-        }
-        self.is_row_start = false;
-        if value.contains([',', '"', '\n', '\r']) {
-            self.text.push('"');
-            self.text.push_str(&value.replace('"', "\"\""));
-            self.text.push('"');
-        } else {
-            self.text.push_str(value);
-        }
-    }
-
-    pub(crate) fn end_row(&mut self) {
-        self.text.push_str("\r\n");
-        self.is_row_start = true;
-    }
-
-    /// As a file with this name.
-    pub(crate) fn into_response(self, name: &str) -> Response {
-        let disposition = format!("attachment; filename=\"{name}\"");
-        let headers = [
-            (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-            (CONTENT_DISPOSITION, disposition),
-        ];
-        (headers, self.text).into_response()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_quoted_and_formulas_are_not_run() {
-        let mut csv = Csv::new(&["a", "b"]);
-        csv.text("x, \"y\"");
-        csv.text("=cmd|' /C calc'!A0");
-        csv.end_row();
-        csv.value(Some(-1.5));
-        csv.value(None::<u64>);
-        csv.end_row();
-        assert_eq!(
-            csv.text,
-            "a,b\r\n\"x, \"\"y\"\"\",'=cmd|' /C calc'!A0\r\n-1.5,\r\n"
-        );
-    }
+/// A table as a file with this name.
+pub(crate) fn file(csv: Csv, name: &str) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let headers = [
+        (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (CONTENT_DISPOSITION, disposition),
+    ];
+    (headers, csv.into_text()).into_response()
 }

@@ -26,5 +26,5 @@ pub use openapi::{ServerFunction, ServerFunctions, openapi};
 pub use origin::{SameOrigin, is_same_origin};
 pub use problem::ApiProblem;
 pub use router::router;
-pub use routes::metrics::metrics_router;
+pub use routes::metrics::{metrics_router, metrics_text};
 pub use state::{HealthProbe, ProbeFuture, RestSettings, RestState};

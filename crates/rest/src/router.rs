@@ -9,9 +9,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::routes::{
-    access_tokens, accounts, apis, audit, configuration, costs, documents, explain, health,
-    insights, keys, limits, live, metrics, notifications, organizations, policies, sessions,
-    two_factor, usage, verify, versions,
+    access_tokens, accounts, alerts, apis, audit, configuration, costs, documents, explain, health,
+    insights, keys, limits, live, metrics, notifications, organizations, passkeys, policies,
+    reports, saved_views, sessions, sign_in, slos, two_factor, usage, verify, versions,
 };
 use crate::{ApiProblem, RestState};
 
@@ -20,7 +20,7 @@ pub(crate) const PREFIX: &str = "/api/v1";
 
 /// What is below the bare paths and unknown is a problem document, not a page of the console.
 /// Under the prefix, `/api/{*rest}` sees to that.
-pub(crate) const UNKNOWN: [&str; 39] = [
+pub(crate) const UNKNOWN: [&str; 49] = [
     "/api",
     "/api/",
     "/api/{*rest}",
@@ -34,6 +34,16 @@ pub(crate) const UNKNOWN: [&str; 39] = [
     "/api-keys/{id}/{*rest}",
     "/usage/",
     "/usage/{*rest}",
+    "/alerts",
+    "/alerts/{*rest}",
+    "/report-schedules/",
+    "/report-schedules/{id}/{*rest}",
+    "/reports/",
+    "/reports/{id}/{*rest}",
+    "/saved-views/",
+    "/saved-views/{id}/{*rest}",
+    "/slos/",
+    "/slos/{id}/{*rest}",
     "/costs/",
     "/costs/{*rest}",
     "/insights/",
@@ -65,6 +75,7 @@ pub(crate) const UNKNOWN: [&str; 39] = [
 /// The whole REST side, without the [`layers`](crate::layers()) around it and without a fallback,
 /// so that the console can be merged in.
 pub fn router(state: RestState) -> Router {
+    crate::layers::describe();
     let operations: Router<RestState> = operations().into();
     let mut router = Router::new()
         .nest(PREFIX, operations.clone())
@@ -151,6 +162,34 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(costs::replace_rule, costs::delete_rule))
         .routes(routes!(costs::budgets, costs::create_budget))
         .routes(routes!(costs::replace_budget, costs::delete_budget))
+        .routes(routes!(alerts::rules, alerts::create_rule))
+        .routes(routes!(
+            alerts::get_rule,
+            alerts::replace_rule,
+            alerts::delete_rule
+        ))
+        .routes(routes!(alerts::test_rule))
+        .routes(routes!(alerts::preview))
+        .routes(routes!(alerts::history))
+        .routes(routes!(alerts::silences, alerts::silence))
+        .routes(routes!(alerts::unsilence))
+        .routes(routes!(alerts::webhooks, alerts::create_webhook))
+        .routes(routes!(alerts::delete_webhook))
+        .routes(routes!(alerts::test_webhook))
+        .routes(routes!(slos::list, slos::create))
+        .routes(routes!(slos::get, slos::replace, slos::delete))
+        .routes(routes!(reports::schedules, reports::create_schedule))
+        .routes(routes!(
+            reports::get_schedule,
+            reports::patch_schedule,
+            reports::delete_schedule
+        ))
+        .routes(routes!(reports::list, reports::create))
+        .routes(routes!(reports::get, reports::delete))
+        .routes(routes!(reports::html))
+        .routes(routes!(reports::csv))
+        .routes(routes!(saved_views::list, saved_views::create))
+        .routes(routes!(saved_views::update, saved_views::delete))
         .routes(routes!(insights::list))
         .routes(routes!(insights::mutes, insights::mute))
         .routes(routes!(insights::unmute))
@@ -167,6 +206,17 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(two_factor::confirm))
         .routes(routes!(two_factor::recovery_codes))
         .routes(routes!(two_factor::require))
+        .routes(routes!(passkeys::list, passkeys::create))
+        .routes(routes!(passkeys::begin))
+        .routes(routes!(passkeys::rename, passkeys::remove))
+        .routes(routes!(passkeys::sign_in_begin))
+        .routes(routes!(passkeys::login))
+        .routes(routes!(passkeys::mfa_begin))
+        .routes(routes!(passkeys::step_up_begin))
+        .routes(routes!(passkeys::add_phone, passkeys::remove_phone))
+        .routes(routes!(passkeys::confirm_phone))
+        .routes(routes!(passkeys::mfa_code))
+        .routes(routes!(passkeys::step_up_code))
         .routes(routes!(access_tokens::list, access_tokens::create))
         .routes(routes!(access_tokens::revoke))
         .routes(routes!(
@@ -197,6 +247,9 @@ pub(crate) fn operations() -> OpenApiRouter<RestState> {
         .routes(routes!(notifications::get))
         .routes(routes!(notifications::mailgun))
         .routes(routes!(notifications::twilio))
+        .routes(routes!(sign_in::identities))
+        .routes(routes!(sign_in::remove_identity))
+        .routes(routes!(sign_in::clerk))
 }
 
 /// Where services post what they report, under the address that is usual for it too.
@@ -204,6 +257,7 @@ fn webhooks() -> Router<RestState> {
     Router::new()
         .route("/api/webhooks/mailgun", post(notifications::mailgun))
         .route("/api/webhooks/twilio", post(notifications::twilio))
+        .route("/api/webhooks/clerk", post(sign_in::clerk))
 }
 
 /// The operations that never have the prefix.

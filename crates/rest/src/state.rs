@@ -50,6 +50,8 @@ pub struct RestSettings {
     pub revision: &'static str,
     /// The console's server functions, for the OpenAPI document.
     pub console: &'static ServerFunctions,
+    /// Where spans of sampled requests go; `None`: they are not traced.
+    pub tracer: Option<apiverse_telemetry::Tracer>,
 }
 
 impl Default for RestSettings {
@@ -63,6 +65,7 @@ impl Default for RestSettings {
             metrics_path: Some("/metrics".to_owned()),
             revision: "unknown",
             console: ServerFunctions::NONE,
+            tracer: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::Entry as Slot;
 
-use apiverse_contract::usage::CacheState;
+use apiverse_contract::usage::{CacheState, Tokens};
 use foldhash::{HashMap, HashMapExt as _};
 use uuid::Uuid;
 
@@ -30,6 +30,7 @@ pub struct Call<'a> {
     pub bytes_in: i64,
     pub bytes_out: i64,
     pub latency_us: i64,
+    pub tokens: Tokens,
 }
 
 impl Call<'_> {
@@ -64,6 +65,9 @@ pub struct Cell {
     pub bytes_out: u64,
     /// All latencies together, microseconds.
     pub latency_us: u64,
+    /// Of language models: read and written.
+    pub tokens_in: u64,
+    pub tokens_out: u64,
     pub sketch: Sketch,
 }
 
@@ -75,6 +79,8 @@ impl Cell {
         self.bytes_in = self.bytes_in.saturating_add(positive(call.bytes_in));
         self.bytes_out = self.bytes_out.saturating_add(positive(call.bytes_out));
         self.latency_us = self.latency_us.saturating_add(positive(call.latency_us));
+        self.tokens_in = self.tokens_in.saturating_add(call.tokens.input);
+        self.tokens_out = self.tokens_out.saturating_add(call.tokens.output);
         self.sketch.add(call.latency_us);
     }
 
@@ -85,6 +91,8 @@ impl Cell {
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
         self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
         self.latency_us = self.latency_us.saturating_add(other.latency_us);
+        self.tokens_in = self.tokens_in.saturating_add(other.tokens_in);
+        self.tokens_out = self.tokens_out.saturating_add(other.tokens_out);
         self.sketch.merge(&other.sketch);
     }
 }

@@ -3,8 +3,9 @@
 //! Version (1 byte), ids, texts, rows; each with its count before it. A row: flags, method, then
 //! numbers: API, version, key (their place among the ids, from 1; 0: none), route (0: none, odd: an
 //! id, even: a text), status (its sign in the lowest bit), error (a text's place from 1), calls,
-//! cost of verifications, bytes in and out, the latencies' sum, the sketch's length and bytes.
-//! Rows are in order, so the same sums are the same bytes.
+//! cost of verifications, bytes in and out, the latencies' sum, in version 2 tokens read and
+//! written, then the sketch's length and bytes. Without tokens it is version 1, which nodes that
+//! know no tokens read too. Rows are in order, so the same sums are the same bytes.
 
 use apiverse_contract::usage::CacheState;
 use foldhash::HashMap;
@@ -16,6 +17,7 @@ use crate::dims::{Dims, Method, Route};
 use crate::sketch::Sketch;
 
 const VERSION: u8 = 1;
+const WITH_TOKENS: u8 = 2;
 const VERIFICATION: u8 = 1;
 const REFUSED: u8 = 2;
 const CACHE_SHIFT: u8 = 2;
@@ -43,6 +45,8 @@ pub struct Entry<'a> {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub latency_us: u64,
+    pub tokens_in: u64,
+    pub tokens_out: u64,
     pub(crate) sketch: &'a [u8],
 }
 
@@ -82,6 +86,8 @@ impl Entry<'_> {
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             latency_us: self.latency_us,
+            tokens_in: self.tokens_in,
+            tokens_out: self.tokens_out,
             sketch: Sketch::decode(self.sketch).ok_or(Corrupt)?,
         };
         Ok((dims, cell))
@@ -124,6 +130,9 @@ impl Cells {
         let mut texts: Places<&str> = Places::new();
         let mut body = Vec::with_capacity(rows.len() * 32);
         let mut sketch = Vec::new();
+        let has_tokens = rows
+            .iter()
+            .any(|(_, cell)| cell.tokens_in > 0 || cell.tokens_out > 0);
         for (dims, cell) in &rows {
             let mut flags = dims.cache.map_or(0, CacheState::code) << CACHE_SHIFT;
             if dims.is_verification {
@@ -158,13 +167,17 @@ impl Cells {
             ] {
                 put(&mut body, number);
             }
+            if has_tokens {
+                put(&mut body, cell.tokens_in);
+                put(&mut body, cell.tokens_out);
+            }
             sketch.clear();
             cell.sketch.encode(&mut sketch);
             put(&mut body, sketch.len() as u64);
             body.extend_from_slice(&sketch);
         }
         let mut out = Vec::with_capacity(body.len() + ids.all.len() * 16 + 64);
-        out.push(VERSION);
+        out.push(if has_tokens { WITH_TOKENS } else { VERSION });
         put(&mut out, ids.all.len() as u64);
         for id in &ids.all {
             out.extend_from_slice(id.as_bytes());
@@ -201,9 +214,14 @@ pub fn entries<'a>(
     mut found: impl FnMut(Entry<'a>) -> Result<(), Corrupt>,
 ) -> Result<(), Corrupt> {
     let mut reader = Reader(bytes);
-    let (ids, texts, rows) = head(&mut reader).ok_or(Corrupt)?;
+    let Head {
+        has_tokens,
+        ids,
+        texts,
+        rows,
+    } = head(&mut reader).ok_or(Corrupt)?;
     for _ in 0..rows {
-        found(row(&mut reader, &ids, &texts).ok_or(Corrupt)?)?;
+        found(row(&mut reader, &ids, &texts, has_tokens).ok_or(Corrupt)?)?;
     }
     if reader.0.is_empty() {
         Ok(())
@@ -212,20 +230,39 @@ pub fn entries<'a>(
     }
 }
 
-fn head<'a>(reader: &mut Reader<'a>) -> Option<(Vec<Uuid>, Vec<&'a str>, usize)> {
-    if reader.byte()? != VERSION {
-        return None;
-    }
+struct Head<'a> {
+    has_tokens: bool,
+    ids: Vec<Uuid>,
+    texts: Vec<&'a str>,
+    rows: usize,
+}
+
+fn head<'a>(reader: &mut Reader<'a>) -> Option<Head<'a>> {
+    let has_tokens = match reader.byte()? {
+        VERSION => false,
+        WITH_TOKENS => true,
+        _ => return None,
+    };
     let ids = (0..reader.count()?)
         .map(|_| reader.uuid())
         .collect::<Option<Vec<_>>>()?;
     let texts = (0..reader.count()?)
         .map(|_| reader.text())
         .collect::<Option<Vec<_>>>()?;
-    Some((ids, texts, reader.count()?))
+    Some(Head {
+        has_tokens,
+        ids,
+        texts,
+        rows: reader.count()?,
+    })
 }
 
-fn row<'a>(reader: &mut Reader<'a>, ids: &[Uuid], texts: &[&'a str]) -> Option<Entry<'a>> {
+fn row<'a>(
+    reader: &mut Reader<'a>,
+    ids: &[Uuid],
+    texts: &[&'a str],
+    has_tokens: bool,
+) -> Option<Entry<'a>> {
     fn at<T: Copy>(all: &[T], place: u64) -> Option<Option<T>> {
         match usize::try_from(place).ok()?.checked_sub(1) {
             None => Some(None),
@@ -257,6 +294,10 @@ fn row<'a>(reader: &mut Reader<'a>, ids: &[Uuid], texts: &[&'a str]) -> Option<E
         *number = reader.number()?;
     }
     let [calls, cost, bytes_in, bytes_out, latency_us] = numbers;
+    let [tokens_in, tokens_out] = match has_tokens {
+        true => [reader.number()?, reader.number()?],
+        false => [0, 0],
+    };
     let sketch_len = reader.count()?;
     Some(Entry {
         is_verification: flags & VERIFICATION != 0,
@@ -274,6 +315,8 @@ fn row<'a>(reader: &mut Reader<'a>, ids: &[Uuid], texts: &[&'a str]) -> Option<E
         bytes_in,
         bytes_out,
         latency_us,
+        tokens_in,
+        tokens_out,
         sketch: reader.take(sketch_len)?,
     })
 }
@@ -317,12 +360,16 @@ mod tests {
     }
 
     fn cell() -> impl Strategy<Value = Cell> {
-        (any::<[u64; 5]>(), prop::collection::vec(any::<i64>(), 0..9)).prop_map(|(n, latencies)| {
+        let tokens = prop_oneof![Just([0, 0]), any::<[u64; 2]>()];
+        let latencies = prop::collection::vec(any::<i64>(), 0..9);
+        (any::<[u64; 5]>(), tokens, latencies).prop_map(|(n, tokens, latencies)| {
             let mut sketch = Sketch::default();
             for us in latencies {
                 sketch.add(us);
             }
             Cell {
+                tokens_in: tokens[0],
+                tokens_out: tokens[1],
                 calls: n[0],
                 cost: n[1],
                 bytes_in: n[2],
@@ -358,9 +405,22 @@ mod tests {
         #[test]
         fn any_bytes_are_safe(mut bytes in prop::collection::vec(any::<u8>(), 0..200), ours in any::<bool>()) {
             if let (true, Some(first)) = (ours, bytes.first_mut()) {
-                *first = VERSION;
+                *first = VERSION + *first % 2;
             }
             let _ = Cells::decode(&bytes);
         }
+    }
+
+    #[test]
+    fn sums_without_tokens_are_written_as_before_there_were_any() {
+        let mut cells = Cells::default();
+        cells.merge(Dims::default(), &Cell::default());
+        assert_eq!(cells.encode()[0], VERSION);
+        let cell = Cell {
+            tokens_out: 1,
+            ..Cell::default()
+        };
+        cells.merge(Dims::default(), &cell);
+        assert_eq!(cells.encode()[0], WITH_TOKENS);
     }
 }

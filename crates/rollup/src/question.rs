@@ -50,8 +50,9 @@ pub struct Filter {
     pub cache: Option<CacheState>,
     /// Only answers of 400 and above.
     pub errors_only: bool,
-    /// Only these classes; empty: all.
+    /// Only these classes, or these codes; both empty: all.
     pub status_classes: Vec<i32>,
+    pub status_codes: Vec<i32>,
     /// Only calls that the upstream saw, or that the cache answered.
     pub served_only: bool,
     /// Only calls that the cache did not answer.
@@ -120,11 +121,16 @@ impl Filter {
                 .is_none_or(|code| entry.error == Some(code))
             && has(&self.cache, &entry.cache)
             && (!self.errors_only || entry.status >= 400)
-            && (self.status_classes.is_empty()
-                || self.status_classes.contains(&class(entry.status)))
+            && self.admits_status(entry.status)
             && !(self.served_only && entry.refused)
             && !(self.uncached_only && entry.cache.is_some_and(CacheState::is_hit))
             && self.admits_route(entry.route)
+    }
+
+    fn admits_status(&self, status: i32) -> bool {
+        (self.status_classes.is_empty() && self.status_codes.is_empty())
+            || self.status_classes.contains(&class(status))
+            || self.status_codes.contains(&status)
     }
 
     fn admits_route(&self, route: RouteRef<'_>) -> bool {

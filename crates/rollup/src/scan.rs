@@ -28,6 +28,9 @@ pub struct Sum {
     pub cache_lookups: u64,
     /// Of verifications: for how many calls they count.
     pub cost: u64,
+    /// Of language models: read and written.
+    pub tokens_in: u64,
+    pub tokens_out: u64,
     /// Empty unless asked for.
     pub latency: Histogram,
 }
@@ -45,6 +48,8 @@ impl Sum {
         self.bytes_out = self.bytes_out.saturating_add(entry.bytes_out);
         self.latency_us = self.latency_us.saturating_add(entry.latency_us);
         self.cost = self.cost.saturating_add(entry.cost);
+        self.tokens_in = self.tokens_in.saturating_add(entry.tokens_in);
+        self.tokens_out = self.tokens_out.saturating_add(entry.tokens_out);
         let at = usize::try_from(class(entry.status) - 2).unwrap_or(0);
         self.classes[at] = self.classes[at].saturating_add(entry.calls);
         if let Some(cache) = entry.cache {
@@ -66,6 +71,8 @@ impl Sum {
         self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
         self.latency_us = self.latency_us.saturating_add(other.latency_us);
         self.cost = self.cost.saturating_add(other.cost);
+        self.tokens_in = self.tokens_in.saturating_add(other.tokens_in);
+        self.tokens_out = self.tokens_out.saturating_add(other.tokens_out);
         for (ours, theirs) in self.classes.iter_mut().zip(other.classes) {
             *ours = ours.saturating_add(theirs);
         }
@@ -173,6 +180,8 @@ impl Scan {
             bytes_in: cell.bytes_in,
             bytes_out: cell.bytes_out,
             latency_us: cell.latency_us,
+            tokens_in: cell.tokens_in,
+            tokens_out: cell.tokens_out,
             sketch: &sketch,
         };
         let step = self.step_of(start_us);

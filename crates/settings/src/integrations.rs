@@ -1,5 +1,5 @@
-//! Outside services. Mailgun and Twilio send messages; of the others this version recognises the
-//! settings, checks their shape and keeps them.
+//! Outside services. Mailgun and Twilio send messages, people sign in through Clerk; of the others
+//! this version recognises the settings, checks their shape and keeps them.
 
 use std::time::Duration;
 
@@ -28,6 +28,14 @@ pub struct ClerkSettings {
     pub secret_key: Option<Secret>,
     pub publishable_key: Option<String>,
     pub webhook_secret: Option<Secret>,
+    /// Origins whose tokens are taken beside our own; `None` when none was named.
+    pub authorized_parties: Option<Vec<String>>,
+    /// Where the Frontend API is, in place of what the publishable key says.
+    pub frontend_api_url: Option<Url>,
+    /// Where the Backend API is.
+    pub api_url: Option<Url>,
+    /// The hosted sign-in page, in place of the Account Portal's.
+    pub sign_in_url: Option<Url>,
 }
 
 /// Payments through Stripe.
@@ -89,6 +97,10 @@ pub struct AwsSettings {
     pub secrets_name: Option<String>,
     pub secrets_arn: Option<String>,
     pub region: Option<String>,
+    /// Where S3 is, in place of the region's address.
+    pub endpoint: Option<Url>,
+    pub access_key_id: Option<String>,
+    pub secret_access_key: Option<Secret>,
 }
 
 pub(crate) fn read(reader: &mut Reader<'_>) -> IntegrationSettings {
@@ -97,6 +109,10 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> IntegrationSettings {
         secret_key: reader.optional("CLERK_SECRET_KEY", secret(&["sk_"])),
         publishable_key: reader.optional("CLERK_PUBLISHABLE_KEY", prefixed(&["pk_"])),
         webhook_secret: reader.optional("CLERK_WEBHOOK_SECRET", secret(&["whsec_"])),
+        authorized_parties: reader.optional("CLERK_AUTHORIZED_PARTIES", parse::origins),
+        frontend_api_url: reader.optional("CLERK_FRONTEND_API_URL", parse::public_url),
+        api_url: reader.optional("CLERK_API_URL", parse::public_url),
+        sign_in_url: reader.optional("CLERK_SIGN_IN_URL", page),
     };
     if clerk.enabled {
         need(
@@ -167,6 +183,9 @@ fn aws(reader: &mut Reader<'_>) -> AwsSettings {
         secrets_name: reader.optional("AWS_SECRETS_NAME", prefixed(&[""])),
         secrets_arn: reader.optional("SECRETS_ARN", arn),
         region: reader.optional("AWS_REGION", region),
+        endpoint: reader.optional("AWS_ENDPOINT_URL", parse::public_url),
+        access_key_id: reader.optional("AWS_ACCESS_KEY_ID", prefixed(&[""])),
+        secret_access_key: reader.optional("AWS_SECRET_ACCESS_KEY", secret(&[""])),
     }
 }
 
@@ -181,6 +200,18 @@ fn need(reader: &mut Reader<'_>, switch: &'static str, variables: &[&'static str
             ));
         }
     }
+}
+
+/// The address of a page.
+fn page(text: &str) -> Parsed<Url> {
+    let url = Url::parse(text).ok();
+    let fits = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    url.filter(fits).ok_or_else(|| {
+        Complaint::new(
+            "is not the address of a page",
+            "set an address such as https://accounts.example.com/sign-in",
+        )
+    })
 }
 
 fn mailgun_region(text: &str) -> Parsed<MailgunRegion> {

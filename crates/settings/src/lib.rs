@@ -13,11 +13,14 @@ mod parse;
 mod problem;
 mod read;
 mod redacted;
+mod reports;
 mod secret;
 pub mod secrets;
 mod settings;
+mod sign_in;
 mod strength;
 mod suggest;
+mod telemetry;
 mod validate;
 pub mod vault;
 
@@ -37,8 +40,10 @@ pub use problem::{SettingProblem, SettingProblems};
 pub use redacted::{Redacted, ShownSetting};
 pub use secret::{REDACTED, Secret};
 pub use settings::{
-    BootstrapSettings, DatabaseKind, DatabaseSettings, EgressSettings, Environment,
-    GatewaySettings, JwtAlgorithm, LogFormat, LoggingSettings, RedisSettings, SecuritySettings,
-    ServerSettings, Settings, TlsSettings, UsageSettings,
+    BootstrapSettings, DatabaseKind, DatabaseSettings, EgressSettings, EmfEndpoint, EmfSettings,
+    Environment, GatewaySettings, JwtAlgorithm, LogFormat, LoggingSettings, OtlpSettings,
+    RedisSettings, ReportSettings, ReportStoreSettings, SecuritySettings, ServerSettings, Settings,
+    TelemetrySettings, TlsSettings, TraceSettings, UsageSettings,
 };
+pub use sign_in::OidcSettings;
 pub use vault::{OpenError, Vault};

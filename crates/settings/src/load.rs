@@ -21,7 +21,7 @@ use crate::settings::{
     GatewaySettings, JwtAlgorithm, LogFormat, LoggingSettings, RedisSettings, SecuritySettings,
     ServerSettings, Settings, TlsSettings, UsageSettings,
 };
-use crate::{database_url, file, integrations, validate};
+use crate::{database_url, file, integrations, reports, sign_in, telemetry, validate};
 
 /// What to do about secrets that are missing outside production.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +187,10 @@ impl Early {
                 ("APIVERSE_SITE_ROOT", site_root),
                 ("DATABASE_URL", database_url::embedded(&self.data_dir)),
                 (
+                    "REPORT_STORE",
+                    self.data_dir.join("reports").to_string_lossy().into_owned(),
+                ),
+                (
                     "LOG_LEVEL",
                     if self.debug { "debug" } else { "info" }.to_owned(),
                 ),
@@ -218,6 +222,8 @@ fn read(reader: &mut Reader<'_>, inputs: &Inputs, redacted: Redacted) -> Setting
         },
         gateway: gateway(reader),
         usage: usage(reader),
+        reports: reports::read(reader, inputs),
+        telemetry: telemetry::read(reader),
         logging: LoggingSettings {
             filter: reader.required("LOG_LEVEL", "info".to_owned(), parse::log_filter),
             format: reader.required("LOG_FORMAT", LogFormat::Pretty, log_format),
@@ -227,6 +233,7 @@ fn read(reader: &mut Reader<'_>, inputs: &Inputs, redacted: Redacted) -> Setting
             admin_password: reader.optional("APIVERSE_ADMIN_PASSWORD", secret),
         },
         integrations: integrations::read(reader),
+        oidc: sign_in::read(reader),
         secrets_created: None,
         redacted,
     }
@@ -337,7 +344,11 @@ fn security(reader: &mut Reader<'_>) -> SecuritySettings {
     let empty = || Secret::new("");
     let secret_list = |text: &str| Ok(parse::items(text).map(Secret::from).collect());
     let seconds = parse::number(60..=2_592_000);
+    let kept = reader.required("AUDIT_RETENTION_DAYS", 0, parse::number(0..=36_500));
     SecuritySettings {
+        breached_passwords_file: reader
+            .optional("BREACHED_PASSWORDS_FILE", |text| Ok(PathBuf::from(text))),
+        audit_retention: (kept > 0).then(|| Duration::from_secs(kept * 86_400)),
         secret_key: reader.required("SECRET_KEY", empty(), secret),
         secret_key_previous: reader.required("SECRET_KEY_PREVIOUS", Vec::new(), secret_list),
         jwt_secret: reader.required("JWT_SECRET", empty(), secret),
@@ -426,6 +437,7 @@ fn usage(reader: &mut Reader<'_>) -> UsageSettings {
             Duration::from_secs(1),
             parse::duration,
         ),
+        questions: reader.required("USAGE_QUESTIONS", 8, parse::number(1..=256)) as usize,
     }
 }
 

@@ -218,8 +218,9 @@ pub(crate) fn is_host(text: &str) -> bool {
 }
 
 /// First segments of the paths that something is served under.
-pub(crate) const TAKEN: [&str; 38] = [
+pub(crate) const TAKEN: [&str; 44] = [
     "access-tokens",
+    "alerts",
     "api",
     "api-keys",
     "apis",
@@ -245,14 +246,19 @@ pub(crate) const TAKEN: [&str; 38] = [
     "notifications",
     "organization",
     "organizations",
+    "passkeys.js",
     "pkg",
     "policies",
     "proxy",
     "register",
+    "report-schedules",
+    "reports",
     "reset-password",
     "robots.txt",
+    "saved-views",
     "service-accounts",
     "sign-out",
+    "slos",
     "theme",
     "usage",
     "verify-email",

@@ -11,6 +11,7 @@ use url::Url;
 use crate::integrations::IntegrationSettings;
 use crate::redacted::Redacted;
 use crate::secret::Secret;
+use crate::sign_in::OidcSettings;
 use crate::vault::Vault;
 
 /// The whole configuration of one node; read with [`Settings::load`], not changed afterwards.
@@ -30,9 +31,13 @@ pub struct Settings {
     pub egress: EgressSettings,
     pub gateway: GatewaySettings,
     pub usage: UsageSettings,
+    pub reports: ReportSettings,
+    pub telemetry: TelemetrySettings,
     pub logging: LoggingSettings,
     pub bootstrap: BootstrapSettings,
     pub integrations: IntegrationSettings,
+    /// OpenID Connect providers people may sign in at.
+    pub oidc: Vec<OidcSettings>,
     /// The file that this start wrote generated secrets to, if it did.
     pub secrets_created: Option<PathBuf>,
     pub(crate) redacted: Redacted,
@@ -187,6 +192,10 @@ pub struct SecuritySettings {
     pub unified_api_key: Option<Secret>,
     /// Whether an account begins with a link sent to its address; `None`: when e-mail can be sent.
     pub registration_by_email: Option<bool>,
+    /// Hashes of passwords that were stolen elsewhere, in order.
+    pub breached_passwords_file: Option<PathBuf>,
+    /// How long lines of the audit log are kept; `None`: for ever.
+    pub audit_retention: Option<Duration>,
 }
 
 impl SecuritySettings {
@@ -257,6 +266,80 @@ pub struct UsageSettings {
     pub journal_max_bytes: u64,
     /// How old what only the journal has may become before it is brought to the disk.
     pub journal_sync: Duration,
+    /// How many questions about usage a node works on at once.
+    pub questions: usize,
+}
+
+/// Where reports are kept, and how long.
+#[derive(Clone, Debug)]
+pub struct ReportSettings {
+    pub store: ReportStoreSettings,
+    pub retention: Duration,
+}
+
+/// Where reports are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReportStoreSettings {
+    Folder(PathBuf),
+    /// A bucket of S3, or of what speaks like it.
+    S3 {
+        bucket: String,
+        /// Without slashes at its ends; may be empty.
+        prefix: String,
+    },
+}
+
+/// Where traces and metrics are sent, besides `/metrics`, which is asked.
+#[derive(Clone, Debug)]
+pub struct TelemetrySettings {
+    /// An OpenTelemetry receiver.
+    pub otlp: Option<OtlpSettings>,
+    /// CloudWatch's embedded metric format.
+    pub emf: Option<EmfSettings>,
+    /// How often metrics are sent.
+    pub interval: Duration,
+}
+
+/// An OpenTelemetry receiver, OTLP over HTTP.
+#[derive(Clone, Debug)]
+pub struct OtlpSettings {
+    /// `/v1/traces` and `/v1/metrics` are below it.
+    pub endpoint: Url,
+    /// Sent along with everything.
+    pub headers: Vec<(String, Secret)>,
+    pub timeout: Duration,
+    pub service_name: String,
+    pub resource: Vec<(String, String)>,
+    /// `None`: no traces are sent.
+    pub traces: Option<TraceSettings>,
+    pub metrics: bool,
+}
+
+/// Which calls are traced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TraceSettings {
+    /// Do as the caller's `traceparent` says, if there is one.
+    pub parent_based: bool,
+    /// Which part of the others, 0 to 1.
+    pub ratio: f64,
+    /// How many may wait to be sent.
+    pub queue: usize,
+    pub delay: Duration,
+}
+
+/// CloudWatch's embedded metric format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmfSettings {
+    pub to: EmfEndpoint,
+    pub namespace: String,
+}
+
+/// Where its lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EmfEndpoint {
+    Stdout,
+    /// Host and port of an agent.
+    Tcp(String),
 }
 
 /// What is logged, and how.

@@ -2,6 +2,7 @@
 
 mod docs;
 mod production;
+mod sign_in;
 
 use std::fs;
 use std::time::Duration;
@@ -468,12 +469,14 @@ fn no_secret_is_shown() {
     let redis = format!("redis://{secret_text}@cache");
     let stripe = format!("sk_{secret_text}");
     let webhook = format!("whsec_{secret_text}");
+    let header = format!("authorization={secret_text}");
     let env: Vec<(&str, &str)> = crate::catalog::SETTINGS
         .iter()
         .filter(|known| known.is_secret())
         .map(|known| match known.variable {
             "DATABASE_URL" => (known.variable, url.as_str()),
             "REDIS_URL" => (known.variable, redis.as_str()),
+            "OTEL_EXPORTER_OTLP_HEADERS" => (known.variable, header.as_str()),
             name if name.ends_with("_WEBHOOK_SECRET") => (name, webhook.as_str()),
             "CLERK_SECRET_KEY" | "STRIPE_SECRET_KEY" => (known.variable, stripe.as_str()),
             name => (name, secret_text),

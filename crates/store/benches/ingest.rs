@@ -103,5 +103,6 @@ fn event(n: u64, request_id: &str, organization: u128) -> UsageEvent<'_> {
         verified: None,
         version_id: None,
         cache: None,
+        tokens: apiverse_contract::usage::Tokens::default(),
     }
 }

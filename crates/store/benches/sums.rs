@@ -1,9 +1,13 @@
 //! How fast usage is stored, summed up and asked about with many calls behind it.
 //!
-//! `cargo bench -p apiverse-store --bench sums`; PostgreSQL as well when `TEST_DATABASE_URL` names an
-//! empty database. Numbers in the environment: `EVENTS` in all, over `DAYS`, of `KEYS` keys.
-//! Of the questions each is asked `ASKED` times.
+//! `make benchusage ARGS="EVENTS=2000000"`, or `cargo bench -p apiverse-store --bench sums`; PostgreSQL
+//! as well when `TEST_DATABASE_URL` names an empty database (`SQLITE=0`: it alone). Numbers in the
+//! environment: `EVENTS` in all, over `DAYS`, of `KEYS` keys. Of the questions each is asked `ASKED`
+//! times; then calls are stored for `SECONDS` while questions are asked.
 
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use apiverse_contract::usage::CacheState;
@@ -31,21 +35,35 @@ fn main() {
         .expect("a runtime");
     runtime.block_on(async {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("bench.db");
-        measure("SQLite", &format!("sqlite://{}", path.display())).await;
-        for file in std::fs::read_dir(folder.path())
-            .expect("a folder")
-            .flatten()
-        {
-            let bytes = file.metadata().map_or(0, |about| about.len());
-            println!(
-                "  {:<14} {:>8.1} MB",
-                file.file_name().to_string_lossy(),
-                bytes as f64 / 1e6
-            );
+        if number("SQLITE", 1) > 0 {
+            let path = folder.path().join("bench.db");
+            measure("SQLite", &format!("sqlite://{}", path.display())).await;
+            for file in std::fs::read_dir(folder.path())
+                .expect("a folder")
+                .flatten()
+            {
+                let bytes = file.metadata().map_or(0, |about| about.len());
+                println!(
+                    "  {:<14} {:>8.1} MB",
+                    file.file_name().to_string_lossy(),
+                    bytes as f64 / 1e6
+                );
+            }
         }
         if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
             measure("PostgreSQL", &url).await;
+            let pool = sqlx::PgPool::connect(&url).await.expect("connects");
+            let tables: Vec<(String, i64)> = sqlx::query_as(
+                "SELECT relname::text, pg_total_relation_size(oid) FROM pg_class \
+                 WHERE relkind IN ('r', 'p') AND relname LIKE 'usage%' \
+                 AND pg_total_relation_size(oid) > 1000000 ORDER BY 2 DESC",
+            )
+            .fetch_all(&pool)
+            .await
+            .expect("reads");
+            for (name, bytes) in tables {
+                println!("  {name:<26} {:>8.1} MB", bytes as f64 / 1e6);
+            }
         }
     });
 }
@@ -71,7 +89,6 @@ fn id(kind: u128, n: u128) -> Uuid {
 
 async fn measure(name: &str, url: &str) {
     let (events, days) = (number("EVENTS", 2_000_000), number("DAYS", 30));
-    let keys = u128::from(number("KEYS", 200));
     let store = Store::connect(url, &ConnectOptions::default())
         .await
         .expect("opens");
@@ -82,53 +99,11 @@ async fn measure(name: &str, url: &str) {
     let mut n = 0_u64;
     while n < events {
         let count = (events - n).min(BATCH as u64);
-        let texts: Vec<(String, String)> = (n..n + count)
-            .map(|n| {
-                let route = random(n ^ 0xabcd) % ROUTES;
-                let path = format!(
-                    "/r{}/items/{}",
-                    char::from(b'a' + route as u8),
-                    random(n) % 100_000
-                );
-                (Uuid::from_u128(u128::from(n)).to_string(), path)
-            })
-            .collect();
-        let batch: Vec<UsageEvent<'_>> = (n..n + count)
-            .zip(&texts)
-            .map(|(n, (request_id, path))| {
-                let dice = random(n);
-                // In their order, as traffic is.
-                let at = NOW_US - span_us + (span_us as f64 * (n as f64 / events as f64)) as i64;
-                let status =
-                    [200, 200, 200, 200, 200, 201, 204, 304, 404, 500][(dice % 10) as usize];
-                let slow = 1.0 + (dice >> 40) as f64 / 4e6;
-                UsageEvent {
-                    id: UsageEventId(Uuid::from_u128((0x0190_u128 << 112) + u128::from(n))),
-                    organization_id: ORGANIZATION,
-                    api_id: Some(ApiId(id(1, u128::from(dice) % APIS))),
-                    key_id: Some(KeyId(id(2, u128::from(random(n ^ 99)) % keys))),
-                    request_id,
-                    started_at_us: at,
-                    method: if dice.is_multiple_of(5) {
-                        "POST"
-                    } else {
-                        "GET"
-                    },
-                    path,
-                    status,
-                    error_code: None,
-                    latency_us: (3_000.0 * slow) as i64,
-                    upstream_us: Some(2_000),
-                    bytes_in: (dice % 500) as i64,
-                    bytes_out: (dice % 20_000) as i64,
-                    refused: false,
-                    route_id: None,
-                    verified: None,
-                    version_id: None,
-                    cache: dice.is_multiple_of(3).then_some(CacheState::Hit),
-                }
-            })
-            .collect();
+        let texts = texts(n..n + count);
+        let batch = batch(n..n + count, &texts, |n| {
+            // In their order, as traffic is.
+            NOW_US - span_us + (span_us as f64 * (n as f64 / events as f64)) as i64
+        });
         let mark = UsageMark {
             journal,
             from: n,
@@ -152,7 +127,165 @@ async fn measure(name: &str, url: &str) {
         events as f64 / rolling.as_secs_f64()
     );
     ask_all(&store, span_us).await;
+    store_and_ask(&store, events, number("SECONDS", 10)).await;
     store.close().await;
+}
+
+/// Request ids and paths of calls.
+fn texts(calls: Range<u64>) -> Vec<(String, String)> {
+    calls
+        .map(|n| {
+            let route = random(n ^ 0xabcd) % ROUTES;
+            let path = format!(
+                "/r{}/items/{}",
+                char::from(b'a' + route as u8),
+                random(n) % 100_000
+            );
+            (Uuid::from_u128(u128::from(n)).to_string(), path)
+        })
+        .collect()
+}
+
+/// Calls that began when `at` says.
+fn batch<'a>(
+    calls: Range<u64>,
+    texts: &'a [(String, String)],
+    at: impl Fn(u64) -> i64,
+) -> Vec<UsageEvent<'a>> {
+    let keys = u128::from(number("KEYS", 200));
+    calls
+        .zip(texts)
+        .map(|(n, (request_id, path))| {
+            let dice = random(n);
+            let status = [200, 200, 200, 200, 200, 201, 204, 304, 404, 500][(dice % 10) as usize];
+            let slow = 1.0 + (dice >> 40) as f64 / 4e6;
+            UsageEvent {
+                id: UsageEventId(Uuid::from_u128((0x0190_u128 << 112) + u128::from(n))),
+                organization_id: ORGANIZATION,
+                api_id: Some(ApiId(id(1, u128::from(dice) % APIS))),
+                key_id: Some(KeyId(id(2, u128::from(random(n ^ 99)) % keys))),
+                request_id,
+                started_at_us: at(n),
+                method: if dice.is_multiple_of(5) {
+                    "POST"
+                } else {
+                    "GET"
+                },
+                path,
+                status,
+                error_code: None,
+                latency_us: (3_000.0 * slow) as i64,
+                upstream_us: Some(2_000),
+                bytes_in: (dice % 500) as i64,
+                bytes_out: (dice % 20_000) as i64,
+                refused: false,
+                route_id: None,
+                verified: None,
+                version_id: None,
+                cache: dice.is_multiple_of(3).then_some(CacheState::Hit),
+                tokens: apiverse_contract::usage::Tokens::default(),
+            }
+        })
+        .collect()
+}
+
+/// Stores calls as they come while others are asked about: how many a second, and how long the
+/// questions take.
+async fn store_and_ask(store: &Store, from: u64, seconds: u64) {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let asking = {
+        let (store, is_over) = (store.clone(), Arc::clone(&is_over));
+        tokio::spawn(async move {
+            let mut took = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                let span = (
+                    Step::Minute.floor(NOW_US - DAY_US),
+                    Step::Minute.ceil(NOW_US),
+                );
+                let question = Question {
+                    by: vec![Dimension::Route],
+                    latency: true,
+                    ..Question::default()
+                };
+                took.push(ask(&store, &question, span, Step::Day).await.0);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            took
+        })
+    };
+    let rolling = {
+        let (store, is_over) = (store.clone(), Arc::clone(&is_over));
+        tokio::spawn(async move {
+            while !is_over.load(Ordering::Relaxed) {
+                roll(&store).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        })
+    };
+    let journal = Uuid::from_u128(8);
+    let begun = Instant::now();
+    let mut n = from;
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        let calls = n..n + BATCH as u64;
+        let texts = texts(calls.clone());
+        let since_us = begun.elapsed().as_micros() as i64;
+        let batch = batch(calls, &texts, |_| {
+            NOW_US - 60_000_000 + since_us.min(60_000_000)
+        });
+        let mark = UsageMark {
+            journal,
+            from: n - from,
+            to: n - from + BATCH as u64,
+        };
+        // SQLite has one writer: sums are being added to blocks.
+        while let Err(error) = store.usage_ingest(&batch, &[mark], 1).await {
+            assert!(
+                begun.elapsed() < Duration::from_secs(seconds + 60),
+                "{error}"
+            );
+        }
+        n += BATCH as u64;
+    }
+    let rate = (n - from) as f64 / begun.elapsed().as_secs_f64();
+    is_over.store(true, Ordering::Relaxed);
+    rolling.await.expect("ends");
+    let (p50, p95) = quantiles(asking.await.expect("ends"));
+    println!(
+        "  stored {rate:.0} a second while summed up and asked (a day by route, 20 a second at most): \
+         {p50:.1} ms p50 {p95:.1} ms p95"
+    );
+}
+
+/// Milliseconds.
+fn quantiles(mut took: Vec<Duration>) -> (f64, f64) {
+    took.sort_unstable();
+    let at = |q: f64| {
+        let place = (took.len().saturating_sub(1) as f64 * q) as usize;
+        took.get(place).map_or(0.0, |one| one.as_secs_f64() * 1e3)
+    };
+    (at(0.5), at(0.95))
+}
+
+/// One question: how long it took, and of how many calls the answer is.
+async fn ask(
+    store: &Store,
+    question: &Question,
+    (from, to): (i64, i64),
+    coarsest: Step,
+) -> (Duration, u64) {
+    let kept = Kept {
+        calls_us: i64::MIN,
+        minutes_us: EVER.minutes_us,
+    };
+    let begun = Instant::now();
+    let pieces = plan(from, to, coarsest, kept);
+    let mut scan = Scan::new(question.clone());
+    store
+        .usage_scan(ORGANIZATION, &pieces, &mut scan)
+        .await
+        .expect("reads");
+    let calls = scan.finish().total().calls;
+    (begun.elapsed(), calls)
 }
 
 async fn roll(store: &Store) -> Duration {
@@ -224,31 +357,14 @@ async fn ask_all(store: &Store, span_us: i64) {
         } else {
             Step::Hour
         };
-        let kept = Kept {
-            calls_us: i64::MIN,
-            minutes_us: EVER.minutes_us,
-        };
-        let (from, to) = (Step::Minute.floor(from), Step::Minute.ceil(to));
-        let pieces = plan(from, to, coarsest, kept);
-        let mut took: Vec<Duration> = Vec::new();
-        let mut calls = 0;
+        let span = (Step::Minute.floor(from), Step::Minute.ceil(to));
+        let (mut took, mut calls) = (Vec::new(), 0);
         for _ in 0..number("ASKED", 40) {
-            let begun = Instant::now();
-            let mut scan = Scan::new(question.clone());
-            store
-                .usage_scan(ORGANIZATION, &pieces, &mut scan)
-                .await
-                .expect("reads");
-            let answer = scan.finish();
-            calls = answer.total().calls;
-            took.push(begun.elapsed());
+            let (one, of) = ask(store, &question, span, coarsest).await;
+            took.push(one);
+            calls = of;
         }
-        took.sort_unstable();
-        let at = |q: f64| took[((took.len() - 1) as f64 * q) as usize].as_secs_f64() * 1e3;
-        println!(
-            "  {name:<26} {:>7.1} ms p50 {:>7.1} ms p95  ({calls} calls)",
-            at(0.5),
-            at(0.95)
-        );
+        let (p50, p95) = quantiles(took);
+        println!("  {name:<26} {p50:>7.1} ms p50 {p95:>7.1} ms p95  ({calls} calls)");
     }
 }

@@ -4,6 +4,7 @@ use apiverse_contract::{OrganizationId, UserId};
 
 use crate::Result;
 use crate::audit::insert_audit;
+use crate::identities::{IdentityRow, insert_identity};
 use crate::pool::{Store, with_pool, with_transaction};
 use crate::rows::{AuditRow, Joined, MembershipRow, OrganizationRow, UserRow};
 
@@ -19,6 +20,23 @@ impl Store {
         membership: &MembershipRow,
         audit: &AuditRow,
     ) -> Result<()> {
+        let known_by = None;
+        self.user_register_as(user, (organization, membership), known_by, audit)
+            .await
+            .map(|_| ())
+    }
+
+    /// The same with who they are elsewhere. False when that is somebody already: nobody is added.
+    ///
+    /// # Errors
+    /// See [`Store::user_register`].
+    pub async fn user_register_as(
+        &self,
+        user: &UserRow,
+        (organization, membership): (&OrganizationRow, &MembershipRow),
+        known_by: Option<&IdentityRow>,
+        audit: &AuditRow,
+    ) -> Result<bool> {
         const USER: &str = "INSERT INTO users (id, email, password_hash, full_name, is_active, \
              email_verified_at, credentials_version, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -54,9 +72,14 @@ impl Store {
                 .bind(membership.created_at)
                 .execute(&mut *tx)
                 .await?;
+            if let Some(identity) = known_by
+                && !insert_identity!(identity, &mut *tx)
+            {
+                return Ok(false);
+            }
             insert_audit!(audit, &mut *tx);
         });
-        Ok(())
+        Ok(true)
     }
 
     /// `email` is compared as it is; callers lower it.
@@ -75,20 +98,21 @@ impl Store {
         Ok(with_pool!(self, pool => sqlx::query_as(SQL).bind(id.0).fetch_optional(pool).await?))
     }
 
-    /// Writes `full_name` and `is_active`; false when there is no such user. Address and password
+    /// Writes `full_name`, `is_active` and `time_zone`; false when there is no such user. Address and password
     /// have functions of their own, so that nobody writes back what was changed meanwhile.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn user_update(&self, user: &UserRow, audit: &AuditRow) -> Result<bool> {
-        const SQL: &str = "UPDATE users SET full_name = $2, is_active = $3, updated_at = $4 \
-             WHERE id = $1";
+        const SQL: &str = "UPDATE users SET full_name = $2, is_active = $3, updated_at = $4, \
+             time_zone = $5 WHERE id = $1";
         Ok(with_transaction!(self, tx => {
             let changed = sqlx::query(SQL)
                 .bind(user.id.0)
                 .bind(&user.full_name)
                 .bind(user.is_active)
                 .bind(user.updated_at)
+                .bind(&user.time_zone)
                 .execute(&mut *tx)
                 .await?
                 .rows_affected()

@@ -57,6 +57,18 @@ macro_rules! insert_audit {
 }
 pub(crate) use insert_audit;
 
+/// The line that says up to where a chain was forgotten.
+fn pruned_note(note: &AuditRow, seq: i64, hash: &[u8]) -> AuditRow {
+    let mut hex = String::with_capacity(2 * hash.len());
+    for byte in hash {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    AuditRow {
+        details: serde_json::json!({ "up_to": seq, "hash": hex }),
+        ..note.clone()
+    }
+}
+
 /// The chain of an organization's lines, or of those that belong to none.
 pub(crate) fn chain_of(organization_id: Option<OrganizationId>) -> Uuid {
     organization_id.map_or(Uuid::nil(), |id| id.0)
@@ -246,6 +258,111 @@ impl Store {
             .bind(chain_of(organization_id))
             .fetch_optional(pool)
             .await?))
+    }
+
+    /// Place and hash of the last line of a chain that is not kept any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit_anchor(
+        &self,
+        organization_id: Option<OrganizationId>,
+    ) -> Result<Option<(i64, Vec<u8>)>> {
+        const SQL: &str = "SELECT seq, hash FROM audit_anchors WHERE chain = $1";
+        Ok(with_pool!(self, pool => sqlx::query_as(SQL)
+            .bind(chain_of(organization_id))
+            .fetch_optional(pool)
+            .await?))
+    }
+
+    /// When the oldest line of a chain is from.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit_oldest(
+        &self,
+        organization_id: Option<OrganizationId>,
+    ) -> Result<Option<DateTime<Utc>>> {
+        const SQL: &str = "SELECT created_at FROM audit_events \
+             WHERE (organization_id = $1 OR ($1 IS NULL AND organization_id IS NULL)) \
+             AND seq IS NOT NULL ORDER BY seq LIMIT 1";
+        Ok(with_pool!(self, pool => sqlx::query_scalar(SQL)
+            .bind(organization_id.map(|id| id.0))
+            .fetch_optional(pool)
+            .await?))
+    }
+
+    /// Forgets the beginning of a chain: its lines up to the first one that is not from before
+    /// `before`. The last forgotten line's place and hash stay as the anchor, and a line at the end
+    /// of the chain says so: `note` gets both. The number of lines forgotten.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit_prune(
+        &self,
+        (organization_id, before): (Option<OrganizationId>, DateTime<Utc>),
+        note: &AuditRow,
+    ) -> Result<u64> {
+        const LAST: &str = "SELECT seq, hash FROM audit_events \
+             WHERE (organization_id = $1 OR ($1 IS NULL AND organization_id IS NULL)) \
+             AND seq < (SELECT COALESCE(min(seq), 0) FROM audit_events \
+                 WHERE (organization_id = $1 OR ($1 IS NULL AND organization_id IS NULL)) \
+                 AND seq IS NOT NULL AND created_at >= $2) \
+             ORDER BY seq DESC LIMIT 1";
+        const ALL: &str = "SELECT seq, hash FROM audit_chains WHERE chain = $1 \
+             AND NOT EXISTS (SELECT 1 FROM audit_events \
+                 WHERE (organization_id = $2 OR ($2 IS NULL AND organization_id IS NULL)) \
+                 AND seq IS NOT NULL AND created_at >= $3)";
+        const ANCHOR: &str = "INSERT INTO audit_anchors (chain, seq, hash, created_at) \
+             VALUES ($1, $2, $3, $4) ON CONFLICT (chain) DO UPDATE SET seq = excluded.seq, \
+             hash = excluded.hash, created_at = excluded.created_at";
+        const FORGET: &str = "DELETE FROM audit_events \
+             WHERE (organization_id = $1 OR ($1 IS NULL AND organization_id IS NULL)) \
+             AND seq <= $2";
+        let chain = chain_of(organization_id);
+        let id = organization_id.map(|id| id.0);
+        Ok(with_transaction!(self, tx => {
+            // Locks the chain: of two nodes that do this, one finds nothing left to do.
+            let _: (i64, Vec<u8>) = sqlx::query_as(CHAIN_HEAD)
+                .bind(chain)
+                .bind(Vec::<u8>::new())
+                .fetch_one(&mut *tx)
+                .await?;
+            let mut last: Option<(i64, Vec<u8>)> = sqlx::query_as(LAST)
+                .bind(id)
+                .bind(before)
+                .fetch_optional(&mut *tx)
+                .await?;
+            if last.is_none() {
+                last = sqlx::query_as(ALL)
+                    .bind(chain)
+                    .bind(id)
+                    .bind(before)
+                    .fetch_optional(&mut *tx)
+                    .await?;
+            }
+            let mut count = 0;
+            if let Some((seq, hash)) = last {
+                count = sqlx::query(FORGET)
+                    .bind(id)
+                    .bind(seq)
+                    .execute(&mut *tx)
+                    .await?
+                    .rows_affected();
+                if count > 0 {
+                    sqlx::query(ANCHOR)
+                        .bind(chain)
+                        .bind(seq)
+                        .bind(&hash)
+                        .bind(note.created_at)
+                        .execute(&mut *tx)
+                        .await?;
+                    let note = pruned_note(note, seq, &hash);
+                    insert_audit!(note, &mut *tx);
+                }
+            }
+            count
+        }))
     }
 
     /// Lines of a chain that have no place in it: those of before there were chains.

@@ -10,6 +10,7 @@ pub enum Conflict {
     RouteName,
     VersionName,
     ServiceAccountName,
+    SavedViewName,
     /// Another constraint: a fault of ours, not of the input.
     Other,
 }
@@ -111,6 +112,8 @@ fn conflict(named: &str) -> Conflict {
         Conflict::VersionName
     } else if named == "service_accounts_name" || named.contains("service_accounts.name") {
         Conflict::ServiceAccountName
+    } else if is("saved_views_name", "saved_views.name") {
+        Conflict::SavedViewName
     } else {
         Conflict::Other
     }

@@ -23,6 +23,10 @@ pub struct MemberRow {
     pub full_name: Option<String>,
     pub role: String,
     pub joined_at: DateTime<Utc>,
+    /// Whether a second factor is in force.
+    pub two_factor: bool,
+    /// When one of their sessions was used last; `None` when none is left.
+    pub last_seen_at: Option<DateTime<Utc>>,
 }
 
 from_row! {
@@ -32,6 +36,8 @@ from_row! {
         full_name: row.try_get("full_name")?,
         role: row.try_get("role")?,
         joined_at: row.try_get("joined_at")?,
+        two_factor: row.try_get("two_factor")?,
+        last_seen_at: row.try_get("last_seen_at")?,
     };
 }
 
@@ -200,7 +206,15 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<MemberRow>> {
         const SQL: &str = "SELECT m.user_id, u.email, u.full_name, m.role, \
-             m.created_at AS joined_at FROM memberships m JOIN users u ON u.id = m.user_id \
+             m.created_at AS joined_at, \
+             (EXISTS (SELECT 1 FROM user_totp t WHERE t.user_id = m.user_id \
+                 AND t.confirmed_at IS NOT NULL) \
+             OR EXISTS (SELECT 1 FROM user_phones t WHERE t.user_id = m.user_id \
+                 AND t.confirmed_at IS NOT NULL) \
+             OR EXISTS (SELECT 1 FROM passkeys t WHERE t.user_id = m.user_id)) AS two_factor, \
+             (SELECT MAX(s.last_seen_at) FROM sessions s WHERE s.user_id = m.user_id) \
+                 AS last_seen_at \
+             FROM memberships m JOIN users u ON u.id = m.user_id \
              WHERE m.organization_id = $1 AND ($2 IS NULL OR m.user_id > $2) \
              ORDER BY m.user_id LIMIT $3";
         Ok(with_pool!(self, pool => sqlx::query_as(SQL)
@@ -219,7 +233,15 @@ impl Store {
         user_id: UserId,
     ) -> Result<Option<MemberRow>> {
         const SQL: &str = "SELECT m.user_id, u.email, u.full_name, m.role, \
-             m.created_at AS joined_at FROM memberships m JOIN users u ON u.id = m.user_id \
+             m.created_at AS joined_at, \
+             (EXISTS (SELECT 1 FROM user_totp t WHERE t.user_id = m.user_id \
+                 AND t.confirmed_at IS NOT NULL) \
+             OR EXISTS (SELECT 1 FROM user_phones t WHERE t.user_id = m.user_id \
+                 AND t.confirmed_at IS NOT NULL) \
+             OR EXISTS (SELECT 1 FROM passkeys t WHERE t.user_id = m.user_id)) AS two_factor, \
+             (SELECT MAX(s.last_seen_at) FROM sessions s WHERE s.user_id = m.user_id) \
+                 AS last_seen_at \
+             FROM memberships m JOIN users u ON u.id = m.user_id \
              WHERE m.organization_id = $1 AND m.user_id = $2";
         Ok(with_pool!(self, pool => sqlx::query_as(SQL)
             .bind(organization_id.0)

@@ -21,6 +21,8 @@ pub struct UserRow {
     pub email_verified_at: Option<DateTime<Utc>>,
     /// Sessions begun under another number are over.
     pub credentials_version: i32,
+    /// A name of the tz database; `None`: none was chosen.
+    pub time_zone: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -156,6 +158,7 @@ from_row! {
         is_active: row.try_get("is_active")?,
         email_verified_at: row.try_get("email_verified_at")?,
         credentials_version: row.try_get("credentials_version")?,
+        time_zone: row.try_get("time_zone")?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     };

@@ -33,6 +33,22 @@ from_row! {
     };
 }
 
+/// How many second factors of each kind a user has in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecondFactors {
+    pub totp: i64,
+    pub passkeys: i64,
+    pub phones: i64,
+}
+
+from_row! {
+    SecondFactors, row => SecondFactors {
+        totp: row.try_get("totp")?,
+        passkeys: row.try_get("passkeys")?,
+        phones: row.try_get("phones")?,
+    };
+}
+
 /// A sign-in whose password was right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChallengeRow {
@@ -141,7 +157,21 @@ impl Store {
             > 0))
     }
 
-    /// Takes the second factor away, recovery codes too. False when there was none in force.
+    /// What proves who a user is besides their password.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn second_factors(&self, user_id: UserId) -> Result<SecondFactors> {
+        const SQL: &str = "SELECT \
+             (SELECT count(*) FROM user_totp WHERE user_id = $1 AND confirmed_at IS NOT NULL) AS totp, \
+             (SELECT count(*) FROM passkeys WHERE user_id = $1) AS passkeys, \
+             (SELECT count(*) FROM user_phones WHERE user_id = $1 AND confirmed_at IS NOT NULL) AS phones";
+        Ok(with_pool!(self, pool =>
+            sqlx::query_as(SQL).bind(user_id.0).fetch_one(pool).await?))
+    }
+
+    /// Takes the authenticator app away, the recovery codes too if there is no other second factor.
+    /// False when there was none in force.
     ///
     /// # Errors
     /// When the database fails.
@@ -160,7 +190,13 @@ impl Store {
                 .rows_affected()
                 > 0;
             if removed {
-                sqlx::query(DELETE_CODES).bind(user_id.0).execute(&mut *tx).await?;
+                let left: i64 = sqlx::query_scalar(LAST_FACTOR)
+                    .bind(user_id.0)
+                    .fetch_one(&mut *tx)
+                    .await?;
+                if left == 0 {
+                    sqlx::query(DELETE_CODES).bind(user_id.0).execute(&mut *tx).await?;
+                }
                 insert_audit!(audit, &mut *tx);
                 for message in messages {
                     insert_notification!(message, &mut *tx);
@@ -264,6 +300,24 @@ impl Store {
             .await?))
     }
 
+    /// A waiting sign-in that has an attempt left.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn challenge_get(
+        &self,
+        token_hash: &[u8],
+        now: DateTime<Utc>,
+    ) -> Result<Option<ChallengeRow>> {
+        const SQL: &str = "SELECT * FROM mfa_challenges \
+             WHERE token_hash = $1 AND expires_at > $2 AND attempts_left > 0";
+        Ok(with_pool!(self, pool => sqlx::query_as(SQL)
+            .bind(token_hash)
+            .bind(now)
+            .fetch_optional(pool)
+            .await?))
+    }
+
     /// Ends a waiting sign-in; false when another request did.
     ///
     /// # Errors
@@ -329,5 +383,11 @@ impl Store {
     }
 }
 
-const DELETE_CODES: &str = "DELETE FROM recovery_codes WHERE user_id = $1";
-const INSERT_CODE: &str = "INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, $2)";
+/// How many second factors a user has.
+pub(crate) const LAST_FACTOR: &str = "SELECT \
+     (SELECT count(*) FROM user_totp WHERE user_id = $1 AND confirmed_at IS NOT NULL) \
+     + (SELECT count(*) FROM passkeys WHERE user_id = $1) \
+     + (SELECT count(*) FROM user_phones WHERE user_id = $1 AND confirmed_at IS NOT NULL)";
+pub(crate) const DELETE_CODES: &str = "DELETE FROM recovery_codes WHERE user_id = $1";
+pub(crate) const INSERT_CODE: &str =
+    "INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, $2)";

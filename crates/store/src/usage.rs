@@ -1,6 +1,6 @@
 //! Writing usage events.
 
-use apiverse_contract::usage::CacheState;
+use apiverse_contract::usage::{CacheState, Tokens};
 use apiverse_contract::{ApiId, KeyId, OrganizationId, RouteId, UsageEventId, VersionId};
 use sqlx::Row;
 use uuid::Uuid;
@@ -38,6 +38,26 @@ pub struct UsageRow {
     pub version_id: Option<VersionId>,
     /// `None`: the call has nothing to do with the cache.
     pub cache: Option<CacheState>,
+    /// What a language model says it used.
+    pub tokens: Tokens,
+}
+
+/// As they are stored.
+pub(crate) fn tokens(input: Option<i64>, output: Option<i64>) -> Tokens {
+    let count = |stored: Option<i64>| u64::try_from(stored.unwrap_or(0)).unwrap_or(0);
+    Tokens {
+        input: count(input),
+        output: count(output),
+    }
+}
+
+/// The columns `tokens_in` and `tokens_out`: most calls have none.
+pub(crate) fn token_columns(tokens: Tokens) -> [Option<i64>; 2] {
+    let stored = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    match tokens.counted() {
+        Some(tokens) => [Some(stored(tokens.input)), Some(stored(tokens.output))],
+        None => [None; 2],
+    }
 }
 
 /// As it is stored.
@@ -66,6 +86,7 @@ from_row! {
         verified: row.try_get("verified")?,
         version_id: row.try_get::<Option<Uuid>, _>("version_id")?.map(VersionId),
         cache: cache(row.try_get("cache")?),
+        tokens: tokens(row.try_get("tokens_in")?, row.try_get("tokens_out")?),
     };
 }
 
@@ -93,6 +114,7 @@ impl UsageRow {
             verified: self.verified,
             version_id: self.version_id,
             cache: self.cache,
+            tokens: self.tokens,
         }
     }
 }
@@ -120,6 +142,7 @@ pub struct UsageEvent<'a> {
     pub verified: Option<i64>,
     pub version_id: Option<VersionId>,
     pub cache: Option<CacheState>,
+    pub tokens: Tokens,
 }
 
 /// How far a journal of events is stored: written in one transaction with the events, so that

@@ -62,5 +62,6 @@ pub(crate) fn counted<'a>(event: &UsageEvent<'a>) -> Call<'a> {
         bytes_in: event.bytes_in,
         bytes_out: event.bytes_out,
         latency_us: event.latency_us,
+        tokens: event.tokens,
     }
 }

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::Result;
-use crate::usage::{Batch, MOVE, UsageEvent};
+use crate::usage::{Batch, MOVE, UsageEvent, token_columns};
 use crate::usage_counts::{Count, sums};
 use crate::usage_deltas::{self, deltas};
 use crate::usage_live::{self, portions};
@@ -14,8 +14,9 @@ use crate::usage_sqlite::UsageState;
 
 const COPY: &str = "COPY usage_metrics (id, organization_id, api_id, key_id, request_id, \
      started_at_us, method, path, status, error_code, latency_us, latency_bucket, upstream_us, \
-     bytes_in, bytes_out, refused, route_id, verified, version_id, cache) FROM STDIN (FORMAT BINARY)";
-const COLUMNS: i16 = 20;
+     bytes_in, bytes_out, refused, route_id, verified, version_id, cache, tokens_in, tokens_out) \
+     FROM STDIN (FORMAT BINARY)";
+const COLUMNS: i16 = 22;
 /// Bytes that are sent at once.
 const CHUNK: usize = 64 << 10;
 const DAY_US: i64 = 86_400_000_000;
@@ -164,6 +165,9 @@ fn encode(bytes: &mut Vec<u8>, event: &UsageEvent<'_>) {
     optional(bytes, event.version_id.as_ref().map(|id| id.0.as_bytes()));
     let cache = event.cache.map(|state| i16::from(state.code()));
     optional(bytes, cache.map(i16::to_be_bytes).as_ref());
+    for tokens in token_columns(event.tokens) {
+        optional(bytes, tokens.map(i64::to_be_bytes).as_ref());
+    }
 }
 
 fn field(bytes: &mut Vec<u8>, value: &[u8]) {

@@ -2,7 +2,7 @@
 //! a minute.
 
 use apiverse_contract::OrganizationId;
-use apiverse_contract::usage::CacheState;
+use apiverse_contract::usage::{CacheState, Tokens};
 use apiverse_rollup::{Call, Delta, Piece, Scan, Source, Templates, minutes};
 use futures_util::TryStreamExt;
 use sqlx::Row;
@@ -58,8 +58,8 @@ const BLOCKS: &str = concat!(
 );
 
 const CALLS: &str = "SELECT started_at_us, api_id, version_id, route_id, path, key_id, method, \
-     status, error_code, refused, cache, verified, bytes_in, bytes_out, latency_us \
-     FROM usage_metrics WHERE organization_id = $1 AND started_at_us >= $2 AND started_at_us < $3 \
+     status, error_code, refused, cache, verified, bytes_in, bytes_out, latency_us, \
+     tokens_in, tokens_out FROM usage_metrics WHERE organization_id = $1 AND started_at_us >= $2 AND started_at_us < $3 \
      AND ($4 IS NULL OR api_id = $4) AND ($5 IS NULL OR key_id = $5)";
 
 /// What of a call is counted.
@@ -79,6 +79,7 @@ struct Counted {
     bytes_in: i64,
     bytes_out: i64,
     latency_us: i64,
+    tokens: Tokens,
 }
 
 from_row! {
@@ -98,6 +99,7 @@ from_row! {
         bytes_in: row.try_get("bytes_in")?,
         bytes_out: row.try_get("bytes_out")?,
         latency_us: row.try_get("latency_us")?,
+        tokens: crate::usage::tokens(row.try_get("tokens_in")?, row.try_get("tokens_out")?),
     };
 }
 
@@ -118,6 +120,7 @@ impl Counted {
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             latency_us: self.latency_us,
+            tokens: self.tokens,
         }
     }
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, Statement, Transaction, TransactionBehavio
 use uuid::Uuid;
 
 use crate::Result;
-use crate::usage::{Batch, MOVE, UsageEvent};
+use crate::usage::{Batch, MOVE, UsageEvent, token_columns};
 use crate::usage_counts::{ADD, sums};
 use crate::usage_deltas::{self, deltas};
 use crate::usage_live::{self, portions};
@@ -24,8 +24,9 @@ use crate::usage_live::{self, portions};
 /// same, and counts once.
 const INSERT: &str = "INSERT INTO usage_metrics (organization_id, started_at_us, id, api_id, \
      key_id, request_id, method, path, status, error_code, latency_us, latency_bucket, \
-     upstream_us, bytes_in, bytes_out, refused, route_id, verified, version_id, cache) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+     upstream_us, bytes_in, bytes_out, refused, route_id, verified, version_id, cache, \
+     tokens_in, tokens_out) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
 /// Waiting longer than this is better done by whoever tries again.
 const BUSY: Duration = Duration::from_secs(1);
@@ -155,6 +156,7 @@ fn insert(statement: &mut Statement<'_>, event: &UsageEvent<'_>) -> rusqlite::Re
         .version_id
         .as_ref()
         .map(|id| id.0.as_bytes().as_slice());
+    let [tokens_in, tokens_out] = token_columns(event.tokens);
     statement.execute(params![
         event.organization_id.0.as_bytes().as_slice(),
         event.started_at_us,
@@ -176,5 +178,7 @@ fn insert(statement: &mut Statement<'_>, event: &UsageEvent<'_>) -> rusqlite::Re
         event.verified,
         version_id,
         event.cache.map(CacheState::code),
+        tokens_in,
+        tokens_out,
     ])
 }

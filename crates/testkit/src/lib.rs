@@ -14,7 +14,7 @@ mod tunnel;
 mod upstream;
 mod wait;
 
-pub use app::{App, Options, Running};
+pub use app::{ADMIN_EMAIL, ADMIN_PASSWORD, App, Options, Running};
 pub use client::{Answer, Client};
 pub use database::{Database, Engine, postgres_address};
 pub use events::{Event, Events};

@@ -22,6 +22,7 @@ pub fn check(document: &PolicyDocument) -> Result<(), Vec<FieldError>> {
         | PolicyDocument::Mock(_)
         | PolicyDocument::Cache(_)
         | PolicyDocument::Upstream(_)
-        | PolicyDocument::Compression(_) => Ok(()),
+        | PolicyDocument::Compression(_)
+        | PolicyDocument::Tokens(_) => Ok(()),
     }
 }

@@ -41,6 +41,19 @@ async fn the_log_is_searched_and_exported(engine: Engine) {
         .filter_map(|line| line["action"].as_str())
         .collect();
     assert_eq!(actions, ["api.deleted", "api.created"]);
+    let table = ada
+        .get("/audit/export?target_type=api&format=csv")
+        .await
+        .expect_status(200);
+    assert_eq!(
+        table.header("content-type"),
+        Some("text/csv; charset=utf-8")
+    );
+    let table = table.text();
+    let rows: Vec<&str> = table.lines().collect();
+    assert!(rows[0].starts_with("time,actor,action,"), "{table}");
+    assert!(rows[1].contains(",api.deleted,api,"), "{table}");
+    assert_eq!(rows.len(), 3, "{table}");
     let eve = app.stranger("eve").await;
     assert!(
         !eve.get("/audit/export")

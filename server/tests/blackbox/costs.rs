@@ -12,6 +12,7 @@ both!(
     calls_cost_what_the_rules_say,
     prices_hold_for_their_days,
     a_spent_budget_blocks,
+    tokens_of_language_models_are_counted_and_paid_for,
 );
 
 async fn calls_cost_what_the_rules_say(engine: Engine) {
@@ -47,7 +48,7 @@ async fn calls_cost_what_the_rules_say(engine: Engine) {
         .await
         .assert_status(401);
     let rule = json!({
-        "name": "calls", "api_id": api, "statuses": ["2xx"], "currency": "EUR", "from": "2020-01-01",
+        "name": "calls", "api_id": api, "statuses": ["3xx", "200"], "currency": "EUR", "from": "2020-01-01",
         "tiers": [{ "up_to": 2, "price_micros": 0 }, { "price_micros": 400 }],
     });
     let made = client
@@ -55,6 +56,11 @@ async fn calls_cost_what_the_rules_say(engine: Engine) {
         .await
         .expect_status(201)
         .json();
+    let never = json!({
+        "name": "teapots", "statuses": ["418", "503"], "currency": "EUR", "from": "2020-01-01",
+        "tiers": [{ "price_micros": 7 }],
+    });
+    client.post("/costs/rules", &never).await.assert_status(201);
     let bytes = json!({
         "name": "bytes", "unit": "megabyte_out", "currency": "USD", "from": "2020-01-01",
         "tiers": [{ "price_micros": 1_000_000 }],
@@ -116,6 +122,8 @@ async fn calls_cost_what_the_rules_say(engine: Engine) {
     );
     for bad in [
         json!({ "name": "", "currency": "EUR", "from": "2020-01-01", "tiers": [] }),
+        json!({ "name": "x", "currency": "EUR", "from": "2020-01-01", "tiers": [{ "price_micros": 1 }],
+            "statuses": vec!["429"; 21] }),
         json!({ "name": "x", "currency": "euro", "from": "2020-01-01", "tiers": [{ "price_micros": 1 }] }),
         json!({ "name": "x", "currency": "EUR", "from": "2020-01-01",
             "tiers": [{ "up_to": 5, "price_micros": 1 }] }),
@@ -246,4 +254,108 @@ async fn a_spent_budget_blocks(engine: Engine) {
     call("/dear/a").await.assert_status(429);
     client.delete(&path).await.assert_status(204);
     call("/dear/a").await.assert_status(200);
+}
+
+async fn tokens_of_language_models_are_counted_and_paid_for(engine: Engine) {
+    let app = start(engine).await;
+    let upstream = Upstream::start(|seen| {
+        // What is packed cannot be read in passing: it must not be asked for.
+        let asked = seen.header("accept-encoding");
+        let (kind, body) = match seen.uri.path() {
+            _ if asked.is_some_and(|asked| asked != "identity") => ("text/plain", "packed"),
+            "/chat" => (
+                "application/json",
+                r#"{"choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":200}}"#,
+            ),
+            "/stream" => (
+                "text/event-stream",
+                "data: {\"choices\":[]}\n\ndata: {\"usage\":{\"prompt_tokens\":30,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n",
+            ),
+            _ => ("application/json", r#"{"data":{"usage":{"prompt_tokens":7}}}"#),
+        };
+        Response::builder()
+            .header("content-type", kind)
+            .body(Full::new(Bytes::from(body)))
+            .expect("a response")
+    })
+    .await;
+    let client = app.stranger("ada").await;
+    let api = client.create_api("llm", &upstream.base()).await;
+    client.create_api("other", &upstream.base()).await;
+    let (_, key) = client.create_key("k").await;
+    client
+        .put(&format!("/policies/api/{api}/tokens"), &json!({}))
+        .await
+        .assert_status(201);
+    for (name, unit, price) in [
+        ("read", "million_tokens_in", 2_500_000),
+        ("written", "million_tokens_out", 10_000_000),
+    ] {
+        let rule = json!({
+            "name": name, "unit": unit, "currency": "USD", "from": "2020-01-01",
+            "tiers": [{ "price_micros": price }],
+        });
+        client.post("/costs/rules", &rule).await.assert_status(201);
+    }
+    let mut ids = Vec::new();
+    for path in ["/llm/chat", "/llm/stream", "/llm/none", "/other/chat"] {
+        let request = client
+            .proxy("POST", path, &key)
+            .header("accept-encoding", "gzip, br")
+            .body("{}");
+        let answer = client.send(request).await.expect_status(200);
+        let is_read = path.starts_with("/llm");
+        assert_eq!(answer.text() != "packed", is_read, "{path}");
+        ids.push(answer.header("x-request-id").expect("an id").to_owned());
+    }
+    // 1,030 read at 2.50 a million, 204 written at 10.
+    let costs = eventually("all calls", async || {
+        let costs = client.get("/costs").await.expect_status(200).json();
+        (costs["totals"][0]["micros"] == 2_575 + 2_040).then_some(costs)
+    })
+    .await;
+    assert_eq!(costs["totals"][0]["currency"], "USD");
+    let calls = eventually("four calls", async || {
+        let calls = client.get("/usage/calls").await.expect_status(200).json();
+        (calls["data"].as_array().map(Vec::len) == Some(4)).then_some(calls)
+    })
+    .await;
+    let tokens: Vec<_> = calls["data"]
+        .as_array()
+        .expect("calls")
+        .iter()
+        .map(|call| {
+            (
+                call["tokens"]["input"].as_u64(),
+                call["tokens"]["output"].as_u64(),
+            )
+        })
+        .collect();
+    // The newest first.
+    let expected = [
+        (None, None),
+        (None, None),
+        (Some(30), Some(4)),
+        (Some(1000), Some(200)),
+    ];
+    assert_eq!(tokens, expected);
+    let report = client.get("/usage").await.expect_status(200).json();
+    assert_eq!(report["totals"]["tokens_in"], 1_030);
+    assert_eq!(report["totals"]["tokens_out"], 204);
+    // A call tells what the policy did.
+    let explained = eventually("an explanation", async || {
+        let path = format!("/explain/{}", ids[0]);
+        let answer = client.get(&path).await;
+        (answer.status == 200).then(|| answer.json())
+    })
+    .await;
+    let phases = explained["phases"].as_array().expect("phases");
+    let phase = phases.iter().find(|phase| phase["name"] == "tokens");
+    let detail = phase.map(|phase| phase["detail"].to_string());
+    assert!(
+        detail
+            .as_deref()
+            .is_some_and(|detail| detail.contains("1000 read, 200 written")),
+        "{explained}"
+    );
 }

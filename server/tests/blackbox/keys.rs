@@ -1,6 +1,6 @@
 //! API keys, and what the gateway makes of them.
 
-use apiverse_testkit::{App, Engine, Upstream, both};
+use apiverse_testkit::{App, Engine, Upstream, both, eventually};
 use serde_json::json;
 
 use crate::{options, start};
@@ -11,6 +11,7 @@ both!(
     rotation_has_a_grace_period,
     expiry_and_garbage,
     allowed_networks,
+    a_key_that_is_used_from_elsewhere_is_in_the_audit_log,
     tickets_act_as_their_key,
     the_query_key_is_off_by_default,
     services_can_verify_keys_themselves,
@@ -335,4 +336,73 @@ async fn services_can_verify_keys_themselves(engine: Engine) {
         .assert_status(204);
     let revoked = ada.post("/api-keys/verify", &json!({ "key": key })).await;
     assert_eq!(revoked.expect_status(200).json(), nothing);
+}
+
+async fn a_key_that_is_used_from_elsewhere_is_in_the_audit_log(engine: Engine) {
+    let app = App::start(options(engine).env("TRUSTED_PROXIES", "127.0.0.0/8")).await;
+    let upstream = Upstream::echo().await;
+    let client = app.stranger("ada").await;
+    client.create_api("echo", &upstream.base()).await;
+    let (id, key) = client.create_key("k").await;
+    let (_, other) = client.create_key("other").await;
+    let call = async |key: &str, address: &str| {
+        let request = client
+            .proxy("GET", "/echo/x", key)
+            .header("x-forwarded-for", address);
+        client.send(request).await.assert_status(200);
+    };
+    let told = async || {
+        let page = client.get("/audit?limit=200").await.expect_status(200);
+        let lines = page.json()["data"].as_array().cloned().unwrap_or_default();
+        let lines = lines
+            .into_iter()
+            .filter(|line| line["action"] == "api_key.used_from_new_place");
+        lines
+            .map(|line| {
+                assert_eq!(line["target_id"], id);
+                line["details"]["network"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect::<Vec<_>>()
+    };
+    // The first place is where it is used; a neighbour is at the same one.
+    call(&key, "192.0.2.1").await;
+    call(&key, "192.0.2.200").await;
+    call(&other, "203.0.113.9").await;
+    for address in [
+        "198.51.100.4",
+        "198.51.100.5",
+        "2001:db8:7:1::1",
+        "192.0.2.1",
+    ] {
+        call(&key, address).await;
+    }
+    let lines = eventually("both places", async || {
+        let lines = told().await;
+        (lines.len() >= 2).then_some(lines)
+    })
+    .await;
+    assert_eq!(lines, ["2001:db8:7::/48", "198.51.100.0/24"]);
+    // Another start knows what the last one saw.
+    let client_token = client.token().map(str::to_owned);
+    let app = app.restart().await;
+    let client = app.anonymous().with_token(&client_token.expect("a token"));
+    for address in ["198.51.100.77", "10.1.2.3"] {
+        let request = client
+            .proxy("GET", "/echo/x", &key)
+            .header("x-forwarded-for", address);
+        client.send(request).await.assert_status(200);
+    }
+    eventually("the third place", async || {
+        let page = client.get("/audit?limit=200").await.expect_status(200);
+        let lines = page.json()["data"].as_array().cloned()?;
+        let count = lines
+            .iter()
+            .filter(|line| line["action"] == "api_key.used_from_new_place")
+            .count();
+        (count == 3).then_some(())
+    })
+    .await;
 }

@@ -1,14 +1,17 @@
 //! APIverse from outside: the real binary over real HTTP, on both databases.
 
 mod accounts;
+mod alerts;
 mod apis;
 mod audit;
 mod availability;
 mod bodies;
 mod cache_nodes;
 mod cache_suite;
+mod clerk;
 mod cli;
 mod costs;
+mod drills;
 mod durability;
 mod explain;
 mod first_run;
@@ -21,6 +24,7 @@ mod limits_exact;
 mod limits_nodes;
 mod live;
 mod live_many;
+mod monitoring;
 mod nodes;
 mod operations;
 mod organizations;
@@ -30,12 +34,16 @@ mod policies;
 mod protocols;
 mod quotas;
 mod real_upstreams;
+mod reports;
 mod shutdown;
+mod sign_in;
+mod team;
 mod tls;
 mod transforms;
 mod two_factor;
 mod upstreams;
 mod usage;
+mod views;
 
 use apiverse_testkit::{App, Engine, Options};
 

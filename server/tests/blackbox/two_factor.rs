@@ -1,6 +1,6 @@
 //! The second factor, access tokens, service accounts.
 
-use apiverse_testkit::{App, Client, Engine, both};
+use apiverse_testkit::{App, Client, Engine, both, eventually};
 use serde_json::{Value, json};
 
 use crate::outbox::message;
@@ -9,6 +9,8 @@ use crate::start;
 both!(
     signing_in_takes_a_code_once_the_second_factor_is_on,
     what_is_dangerous_wants_a_recent_proof,
+    codes_by_text_message_are_a_second_factor,
+    passkeys_are_asked_for_once_and_only_by_their_owner,
     an_organization_can_want_a_second_factor,
     a_token_does_what_it_may_and_mints_none_that_is_wider,
     service_accounts_act_through_their_tokens,
@@ -111,10 +113,10 @@ async fn signing_in_takes_a_code_once_the_second_factor_is_on(engine: Engine) {
         .await
         .assert_status(200);
     let stands = ada.get("/auth/two-factor").await.expect_status(200).json();
-    assert_eq!(
-        stands,
-        json!({ "totp": true, "recovery_codes_left": 8, "required": false })
-    );
+    assert_eq!(stands["totp"], true);
+    assert_eq!(stands["recovery_codes_left"], 8);
+    assert_eq!(stands["required"], false);
+    assert_eq!(stands["recently_proved"], true);
     finish(&json!({ "mfa_token": "nonsense" }), "totp", "123456")
         .await
         .assert_problem(401, "invalid_credentials");
@@ -304,4 +306,129 @@ async fn service_accounts_act_through_their_tokens(engine: Engine) {
         .get("/apis")
         .await
         .assert_problem(401, "invalid_token");
+}
+
+/// The code in the newest text message, other than `before`.
+async fn sms(admin: &Client, before: &str) -> String {
+    eventually("a code", async || {
+        let message = message(admin, "second_factor_code", "+491511234567").await;
+        assert!(!message["subject"].to_string().contains(char::is_numeric));
+        let text = message["text"].as_str().expect("a text").to_owned();
+        let code = text.split(' ').next().expect("a code").to_owned();
+        assert!(
+            code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit()),
+            "{text}"
+        );
+        (code != before).then_some(code)
+    })
+    .await
+}
+
+async fn codes_by_text_message_are_a_second_factor(engine: Engine) {
+    let app = start(engine).await;
+    let admin = app.admin().await;
+    let ada = app.stranger("ada").await;
+    let add = async |phone: &str| {
+        ada.post("/auth/two-factor/sms", &json!({ "phone": phone }))
+            .await
+    };
+    add("0151 1234567")
+        .await
+        .assert_problem(422, "validation_failed");
+    add("+49 151 1234567").await.assert_status(202);
+    let confirm = async |code: &str| {
+        ada.post("/auth/two-factor/sms/confirm", &json!({ "code": code }))
+            .await
+    };
+    let first = sms(&admin, "").await;
+    let wrong = if first == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
+    confirm(wrong).await.assert_problem(401, "invalid_code");
+    let codes = confirm(&first).await.expect_status(200).json();
+    assert_eq!(codes["codes"].as_array().map(Vec::len), Some(10));
+    confirm(&first).await.assert_problem(409, "two_factor_off");
+    add("+12025550123")
+        .await
+        .assert_problem(409, "two_factor_on");
+    let stands = ada.get("/auth/two-factor").await.expect_status(200).json();
+    assert_eq!(stands["phone"], "… 567");
+
+    let client = app.anonymous();
+    let body = json!({ "email": "ada@example.org", "password": PASSWORD });
+    let waiting = client.post("/auth/login", &body).await;
+    let waiting = waiting.assert_problem(401, "mfa_required");
+    assert_eq!(waiting["methods"], json!(["sms", "recovery_code"]));
+    let of = json!({ "mfa_token": waiting["mfa_token"] });
+    let finish = async |code: &str| {
+        let body = json!({ "mfa_token": waiting["mfa_token"], "method": "sms", "code": code });
+        client.post("/auth/mfa", &body).await
+    };
+    finish(&first).await.assert_problem(401, "invalid_code");
+    client.post("/auth/mfa/sms", &of).await.assert_status(202);
+    let second = sms(&admin, &first).await;
+    finish(&second).await.assert_status(200);
+    client
+        .post("/auth/mfa/sms", &of)
+        .await
+        .assert_problem(401, "invalid_credentials");
+
+    let send = async || ada.send(ada.request("POST", "/auth/step-up/sms")).await;
+    send().await.assert_status(202);
+    let third = sms(&admin, &second).await;
+    let prove = json!({ "method": "sms", "code": third });
+    ada.post("/auth/step-up", &prove).await.assert_status(204);
+    ada.post("/auth/step-up", &prove)
+        .await
+        .assert_problem(401, "invalid_code");
+    // Text messages cost money: there are five, then one for each wait, which doubles.
+    let mut sent = 0;
+    let slowed = loop {
+        let answer = send().await;
+        if answer.status != 202 {
+            break answer;
+        }
+        sent += 1;
+        assert!(sent < 16, "{sent} messages at once");
+    };
+    slowed.assert_problem(429, "too_many_attempts");
+
+    ada.delete("/auth/two-factor/sms").await.assert_status(204);
+    app.anonymous().login("ada@example.org", PASSWORD).await;
+}
+
+/// The ceremonies themselves are driven in a browser, whose authenticator can answer them.
+async fn passkeys_are_asked_for_once_and_only_by_their_owner(engine: Engine) {
+    let app = start(engine).await;
+    let ada = app.stranger("ada").await;
+    let begin = async |client: &Client, path: &str| {
+        let asked = client.send(client.request("POST", path)).await;
+        asked.expect_status(200).json()
+    };
+    let asked = begin(&ada, "/auth/passkeys/register").await;
+    assert_eq!(asked["options"]["rp"]["id"], "localhost");
+    assert_eq!(asked["options"]["user"]["name"], "ada@example.org");
+    let body = json!({ "name": "k", "ceremony": asked["ceremony"], "credential": { "id": "x" } });
+    for _ in 0..2 {
+        ada.post("/auth/passkeys", &body)
+            .await
+            .assert_problem(422, "validation_failed");
+    }
+    ada.send(ada.request("POST", "/auth/step-up/passkey"))
+        .await
+        .assert_problem(404, "passkey_not_found");
+    let client = app.anonymous();
+    let asked = begin(&client, "/auth/login/passkey/begin").await;
+    let again = begin(&client, "/auth/login/passkey/begin").await;
+    assert_eq!(asked["options"]["userVerification"], "required");
+    assert_ne!(asked["options"]["challenge"], again["options"]["challenge"]);
+    let body = json!({ "ceremony": asked["ceremony"], "credential": {} });
+    client
+        .post("/auth/login/passkey", &body)
+        .await
+        .assert_problem(401, "invalid_credentials");
+    let list = ada.get("/auth/passkeys").await.expect_status(200).json();
+    assert_eq!(list["data"], json!([]));
 }

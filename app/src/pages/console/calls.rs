@@ -168,6 +168,10 @@ fn details(call: &CallView) -> AnyView {
             {line("Upstream", upstream.into_any())}
             {line("Received", format::bytes(call.bytes_in).into_any())}
             {line("Sent", format::bytes(call.bytes_out).into_any())}
+            {call.tokens.map(|tokens| {
+                let text = format!("{} read, {} written", format::count(tokens.input), format::count(tokens.output));
+                line("Tokens", text.into_any())
+            })}
             {line(
                 "Request id",
                 mono_copy(call.request_id.clone(), format::middle(&call.request_id, 13, 6), "request id"),

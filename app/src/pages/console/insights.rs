@@ -232,7 +232,7 @@ fn row(finding: FindingView, may_change: bool, data: Data) -> AnyView {
 fn usage_of(finding: &FindingView, part: Option<&FindingPart>) -> String {
     let from = finding.started_at - Duration::hours(1);
     let to = finding.ended_at.unwrap_or(finding.worst_at) + Duration::hours(1);
-    let (from, to) = (format::input_minute(from), format::input_minute(to));
+    let (from, to) = (format::address_minute(from), format::address_minute(to));
     let api = finding.api_id.map(|id| id.to_string()).unwrap_or_default();
     let mut pairs = vec![("from", from.as_str()), ("to", to.as_str()), ("api", &api)];
     let mut route = finding.route.as_deref().unwrap_or_default();

@@ -8,23 +8,23 @@ use leptos_router::hooks::use_location;
 use crate::browser;
 use crate::page_context::Page;
 use crate::pages::public::brand;
-use crate::ui::dynamic::{changing, on, text};
+use crate::ui::dynamic::{changing, on, text, when};
 use crate::ui::icon::icon;
 use crate::ui::theme::theme_toggle;
 
-struct Entry {
-    href: &'static str,
+pub struct Entry {
+    pub href: &'static str,
     name: &'static str,
     icon: &'static str,
 }
 
-struct Group {
+pub struct Group {
     name: &'static str,
-    entries: &'static [Entry],
+    pub entries: &'static [Entry],
 }
 
-/// Only what exists has an entry.
-static GROUPS: [Group; 3] = [
+/// Only what exists has an entry, and a role sees those it may open.
+pub static GROUPS: [Group; 4] = [
     Group {
         name: "",
         entries: &[
@@ -89,9 +89,54 @@ static GROUPS: [Group; 3] = [
                 icon: icondata_lu::LuLightbulb.data,
             },
             Entry {
+                href: "/console/alerts",
+                name: "Alerts",
+                icon: icondata_lu::LuBell.data,
+            },
+            Entry {
+                href: "/console/slos",
+                name: "Objectives",
+                icon: icondata_lu::LuTarget.data,
+            },
+            Entry {
+                href: "/console/reports",
+                name: "Reports",
+                icon: icondata_lu::LuNewspaper.data,
+            },
+            Entry {
                 href: "/console/explain",
                 name: "Explain",
                 icon: icondata_lu::LuListTree.data,
+            },
+        ],
+    },
+    Group {
+        name: "Team",
+        entries: &[
+            Entry {
+                href: "/console/members",
+                name: "Members",
+                icon: icondata_lu::LuUsers.data,
+            },
+            Entry {
+                href: "/console/service-accounts",
+                name: "Service accounts",
+                icon: icondata_lu::LuBot.data,
+            },
+            Entry {
+                href: "/console/audit",
+                name: "Audit log",
+                icon: icondata_lu::LuScrollText.data,
+            },
+            Entry {
+                href: "/console/outbox",
+                name: "Outbox",
+                icon: icondata_lu::LuMailbox.data,
+            },
+            Entry {
+                href: "/console/organization",
+                name: "Organization",
+                icon: icondata_lu::LuBuilding2.data,
             },
         ],
     },
@@ -150,13 +195,31 @@ pub fn layout() -> AnyView {
     .into_any()
 }
 
+/// The permission without which a page of the navigation shows nothing; empty: every role has it.
+pub fn needs(href: &str) -> &'static str {
+    match href {
+        "/console/apis" | "/console/limits" | "/console/policies" => "apis:read",
+        "/console/keys" | "/console/explorer" | "/console/explain" => "keys:read",
+        "/console/audit" => "audit:read",
+        "/console/outbox" => "outbox:read",
+        _ => "",
+    }
+}
+
 fn navigation(in_sheet: bool) -> AnyView {
+    let me = Page::get().me.get_untracked();
+    let sees = |entry: &&Entry| {
+        let needs = needs(entry.href);
+        needs.is_empty() || me.as_ref().is_none_or(|me| me.may(needs))
+    };
     let groups = GROUPS
         .iter()
+        .filter(|group| group.entries.iter().any(|entry| sees(&entry)))
         .map(|group| {
             let entries = group
                 .entries
                 .iter()
+                .filter(sees)
                 .map(|entry| item(entry, in_sheet))
                 .collect_view();
             view! {
@@ -213,13 +276,6 @@ fn item(entry: &'static Entry, in_sheet: bool) -> AnyView {
 }
 
 fn top_bar() -> AnyView {
-    let me = Page::get().me;
-    let organization = move || {
-        me.with(|me| {
-            me.as_ref()
-                .map_or_else(String::new, |me| me.organization.clone())
-        })
-    };
     view! {
         <header class="sticky top-0 z-20 flex h-12 shrink-0 items-center gap-2 border-b border-line bg-surface px-3 md:px-6">
             <button
@@ -230,10 +286,7 @@ fn top_bar() -> AnyView {
             >
                 {icon(icondata_lu::LuMenu.data)}
             </button>
-            <span class="flex min-w-0 items-center gap-2 font-medium">
-                <span class="flex text-muted">{icon(icondata_lu::LuBuilding2.data)}</span>
-                <span class="truncate">{text(organization)}</span>
-            </span>
+            {switcher()}
             <div class="ml-auto flex items-center gap-1">
                 <a
                     class="btn btn-ghost btn-sm hidden font-normal sm:inline-flex"
@@ -246,6 +299,53 @@ fn top_bar() -> AnyView {
                 {user_menu()}
             </div>
         </header>
+    }
+    .into_any()
+}
+
+/// The organization one acts in, and the way to the others. A post of its own, with a script or
+/// without: everything on the page belongs to one organization.
+fn switcher() -> AnyView {
+    let me = Page::get().me.get_untracked().unwrap_or_default();
+    let label = format!("Organization {}: switch", me.organization);
+    let rows = me
+        .organizations
+        .into_iter()
+        .map(|one| {
+            let is_current = one.id == me.organization_id;
+            view! {
+                <button
+                    type="submit"
+                    name="id"
+                    value=one.id
+                    class="nav-item w-full cursor-pointer text-left"
+                    aria-current=is_current.then_some("true")
+                >
+                    <span class="min-w-0 grow truncate">{one.name}</span>
+                    {when(is_current, || icon(icondata_lu::LuCheck.data))}
+                </button>
+            }
+            .into_any()
+        })
+        .collect_view();
+    view! {
+        <details class="dropdown -ml-2 min-w-0" data-menu="">
+            <summary class="btn btn-ghost btn-sm max-w-full min-w-0 flex-nowrap px-2" aria-label=label>
+                <span class="flex text-muted">{icon(icondata_lu::LuBuilding2.data)}</span>
+                <span class="truncate">{me.organization}</span>
+                <span class="flex text-muted">{icon(icondata_lu::LuChevronsUpDown.data)}</span>
+            </summary>
+            <div class="dropdown-content z-30 mt-1 flex w-64 flex-col p-1.5">
+                <form method="post" action="/console/organization" class="max-h-72 overflow-y-auto">
+                    <input type="hidden" name="form" value="switch" />
+                    {rows}
+                </form>
+                <a class="nav-item mt-1 border-t border-line" href="/console/organization/new">
+                    {icon(icondata_lu::LuPlus.data)}
+                    "New organization"
+                </a>
+            </div>
+        </details>
     }
     .into_any()
 }

@@ -3,25 +3,21 @@
 use std::collections::{HashMap, VecDeque};
 
 use apiverse_contract::usage::{CallView, LiveCall, LiveCounters, LiveDropped, StatusClass};
-use leptos::ev::{MouseEvent, SubmitEvent};
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
-use leptos::web_sys;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_query_map};
+use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
-use wasm_bindgen::JsCast;
 
 use super::calls::{Columns, Inspector, calls_table};
 use super::series::to_f64;
-use super::usage::choice;
 use crate::ambient;
-use crate::browser;
 use crate::format;
-use crate::rpc::costs::{ChoicesFn, CostChoices};
+use crate::rpc::calls::{CallChoices, ChoicesFn};
 use crate::rpc::load_with;
 use crate::ui::chart::spark;
 use crate::ui::dynamic::{dynamic, on, text, when};
 use crate::ui::events::{Events, Kept, Said};
+use crate::ui::filter_form::{choice, filter_form, named as with_names};
 use crate::ui::icon::icon;
 use crate::ui::load::load;
 use crate::ui::page_head::page_head;
@@ -218,7 +214,7 @@ fn indicator(feed: Feed, filter: Memo<Filter>) -> AnyView {
     .into_any()
 }
 
-fn content(choices: &CostChoices, filter: &Filter, feed: Feed, inspector: Inspector) -> AnyView {
+fn content(choices: &CallChoices, filter: &Filter, feed: Feed, inspector: Inspector) -> AnyView {
     let names: HashMap<String, String> = choices
         .apis
         .iter()
@@ -281,6 +277,7 @@ fn named(call: &LiveCall, names: &HashMap<String, String>) -> CallView {
         upstream_ms: call.upstream_ms,
         bytes_in: call.bytes_in,
         bytes_out: call.bytes_out,
+        tokens: None,
         error_code: call.error_code.clone(),
         cost: None,
     }
@@ -354,62 +351,23 @@ fn waiting() -> AnyView {
     .into_any()
 }
 
-/// A plain GET form, as on the Usage page.
-fn filters(choices: &CostChoices, filter: &Filter) -> AnyView {
-    let navigate = use_navigate();
-    let apply = move |form: Option<web_sys::HtmlFormElement>| {
-        let Some(form) = form else { return };
-        let fields = browser::form_fields(&form);
-        let pairs: Vec<(&str, &str)> = fields
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let address = format!("{PATH}{}", urlencoded::query(&pairs));
-        navigate(&address, NavigateOptions::default());
-    };
-    let on_submit = {
-        let apply = apply.clone();
-        move |ev: SubmitEvent| {
-            ev.prevent_default();
-            apply(
-                ev.target()
-                    .and_then(|target| target.dyn_into::<web_sys::HtmlFormElement>().ok()),
-            );
-        }
-    };
-    let on_change = move |ev: leptos::ev::Event| {
-        let form = ev
-            .current_target()
-            .and_then(|target| target.dyn_into::<web_sys::HtmlFormElement>().ok());
-        apply(form);
-    };
-    let named = |all: &[crate::rpc::Named]| {
-        all.iter()
-            .map(|named| (named.id.clone(), named.name.clone()))
-            .collect::<Vec<_>>()
-    };
+/// As on the Usage page.
+fn filters(choices: &CallChoices, filter: &Filter) -> AnyView {
     let classes = StatusClass::ALL
         .into_iter()
         .map(|class| (class.as_str().to_owned(), class.as_str().to_owned()))
         .collect();
-    view! {
-        <form
-            method="get"
-            action=PATH
-            class="flex flex-wrap items-end gap-x-3 gap-y-2"
-            on:submit=on(on_submit)
-            on:change=on(on_change)
-        >
-            {choice("api", "API", "All APIs", named(&choices.apis), &filter.api)}
-            {choice("key", "Key", "All keys", named(&choices.keys), &filter.key)}
-            {choice("status", "Status", "Every status", classes, &filter.status)}
-            <label class="flex w-full flex-col gap-1 sm:w-auto">
-                <span class="text-xs text-muted">"Path has"</span>
-                <input type="search" name="path" class="input input-sm mono w-full sm:w-44" value=filter.path.clone() />
-            </label>
-        </form>
+    let fields = view! {
+        {choice("api", "API", "All APIs", with_names(&choices.apis), &filter.api)}
+        {choice("key", "Key", "All keys", with_names(&choices.keys), &filter.key)}
+        {choice("status", "Status", "Every status", classes, &filter.status)}
+        <label class="flex w-full flex-col gap-1 sm:w-auto">
+            <span class="text-xs text-muted">"Path has"</span>
+            <input type="search" name="path" class="input input-sm mono w-full sm:w-44" value=filter.path.clone() />
+        </label>
     }
-    .into_any()
+    .into_any();
+    filter_form(PATH, fields)
 }
 
 #[cfg(test)]

@@ -5,18 +5,18 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::calls::{Columns, Inspector, calls_table};
+use super::first_steps;
 use super::series::{calls_and_latency, to_f64};
 use super::usage::{errors_table, share};
 use crate::format;
-use crate::page_context::Page;
 use crate::rpc::load_with;
-use crate::rpc::usage::{Attention, Overview, OverviewFn, OverviewQuery, Span, Start};
+use crate::rpc::usage::{Attention, Overview, OverviewFn, OverviewQuery, Span};
 use crate::ui::chart::{ChartState, chart, spark};
-use crate::ui::code::code_block;
-use crate::ui::dynamic::dynamic;
-use crate::ui::icon::{icon, sized};
+use crate::ui::dynamic::{dynamic, when};
+use crate::ui::icon::sized;
 use crate::ui::live::on_new_calls;
 use crate::ui::load::load;
+use crate::ui::notice::done_notice;
 use crate::ui::page_head::page_head;
 use crate::ui::skeleton;
 use crate::ui::span::span_picker;
@@ -43,7 +43,7 @@ pub fn overview() -> AnyView {
             {page_head(
                 "Overview",
                 dynamic(move || span_picker("/console", Some(span.get()), &[])),
-            )}
+            )} {done_notice(query)}
             {load(data, skeleton::dashboard, move |data| {
                 content(data, span.get_untracked(), state, inspector)
             })} {inspector.view()}
@@ -53,14 +53,16 @@ pub fn overview() -> AnyView {
 }
 
 fn content(data: Overview, span: Span, state: ChartState, inspector: Inspector) -> AnyView {
-    if !data.start.called {
-        return first_steps(&data.start);
+    let has_steps = first_steps::wanted(&data.start);
+    if has_steps && !data.start.called {
+        return first_steps::first_steps(&data.start);
     }
     let chart_data = calls_and_latency("overview", &data.usage, 200);
     let range = format!("?span={}", span.as_str());
     view! {
         <div class="flex flex-col gap-4">
             {figures(&data.usage, &data.before, span)} {attention(&data.attention, span)}
+            {when(has_steps, || first_steps::first_steps(&data.start))}
             <section class="panel" aria-label="Calls and latency">
                 <div class="panel-body">{chart(chart_data, state)}</div>
             </section>
@@ -245,6 +247,24 @@ fn attention(found: &Attention, span: Span) -> AnyView {
             .into_any()
         })
         .collect_view();
+    let alerts = found
+        .alerts
+        .iter()
+        .map(|alert| {
+            view! {
+                <li class="border-b border-line px-4 py-2">
+                    <span class="pill pill-bad mr-2">"firing"</span>
+                    <a class="link-quiet" href="/console/alerts">
+                        {alert.rule_name.clone()}
+                    </a>
+                    <span class="text-muted">
+                        {format!(": {}, since {}", alert.summary, format::stamp(alert.fired_at))}
+                    </span>
+                </li>
+            }
+            .into_any()
+        })
+        .collect_view();
     let findings = found
         .findings
         .iter()
@@ -267,7 +287,7 @@ fn attention(found: &Attention, span: Span) -> AnyView {
                 <h2>"Look at this"</h2>
                 <span class="text-sm text-muted">{format!("Errors and failing keys of the last {}", span.words())}</span>
             </div>
-            <ul>{findings}</ul>
+            <ul>{alerts} {findings}</ul>
             {errors}
             <ul>{keys}</ul>
         </section>
@@ -368,118 +388,6 @@ fn ranking(
                 <h2>{title}</h2>
             </div>
             {body}
-        </section>
-    }
-    .into_any()
-}
-
-/// What a new organization does first; each step ticks itself off from what is really there.
-fn first_steps(start: &Start) -> AnyView {
-    let base = Page::get().gateway_base();
-    let slug = start.api.as_deref().unwrap_or("your-api");
-    let curl = format!("curl {base}/proxy/{slug}/ \\\n  -H \"X-API-Key: $APIVERSE_KEY\"");
-    let has_api = start.api.is_some();
-    let has_key = start.key;
-    let step = |done: bool,
-                number: &'static str,
-                title: &'static str,
-                text: &'static str,
-                action: AnyView| {
-        let mark = if done {
-            view! {
-                <span class="flex size-6 items-center justify-center rounded-full bg-ok-soft text-ok">
-                    {icon(icondata_lu::LuCheck.data)} <span class="sr-only">"done"</span>
-                </span>
-            }
-            .into_any()
-        } else {
-            view! {
-                <span class="flex size-6 items-center justify-center rounded-full border border-line-strong text-xs font-medium text-muted num">
-                    {number}
-                </span>
-            }
-            .into_any()
-        };
-        view! {
-            <li class="flex gap-3 border-t border-line px-4 py-3.5 first:border-t-0">
-                {mark}
-                <div class="flex min-w-0 grow flex-col gap-2">
-                    <div>
-                        <p class="font-medium">{title}</p>
-                        <p class="text-muted">{text}</p>
-                    </div>
-                    {action}
-                </div>
-            </li>
-        }
-        .into_any()
-    };
-    let link = |href: &'static str, text: &'static str, primary: bool| {
-        let class = if primary {
-            "btn btn-primary btn-sm self-start"
-        } else {
-            "btn btn-outline btn-sm self-start"
-        };
-        view! {
-            <a class=class href=href>
-                {text}
-            </a>
-        }
-        .into_any()
-    };
-    let nothing = || ().into_any();
-    view! {
-        <section class="panel max-w-3xl">
-            <div class="panel-head">
-                <h2>"To the first call"</h2>
-                <span class="text-sm text-muted">"This list follows what you do."</span>
-            </div>
-            <ol>
-                {step(
-                    true,
-                    "1",
-                    "Create an account",
-                    "You have an organization of your own.",
-                    nothing(),
-                )}
-                {step(
-                    has_api,
-                    "2",
-                    "Register an API",
-                    "The address of something you run or buy, and how to sign in to it.",
-                    if has_api {
-                        nothing()
-                    } else {
-                        link("/console/apis/new", "Register an API", true)
-                    },
-                )}
-                {step(
-                    has_key,
-                    "3",
-                    "Make a key",
-                    "What a consumer sends. It is shown once.",
-                    if has_key {
-                        nothing()
-                    } else {
-                        link("/console/keys/new", "Make a key", has_api)
-                    },
-                )}
-                {step(
-                    false,
-                    "4",
-                    "Call it",
-                    "Put the key into APIVERSE_KEY and run this, or use the Explorer. The figures appear here.",
-                    view! {
-                        {code_block(curl, "command")}
-                        {link("/console/explorer", "Open the Explorer", has_api && has_key)}
-                        <p class="flex items-center gap-2 text-sm text-muted">
-                            {sized(icondata_lu::LuRadio.data, "size-4 shrink-0 motion-safe:animate-pulse")}
-                            "Waiting for the first call"
-                        </p>
-                    }
-                        .into_any(),
-                )}
-            </ol>
         </section>
     }
     .into_any()

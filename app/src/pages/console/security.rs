@@ -7,7 +7,9 @@ use apiverse_contract::two_factor::TwoFactorView;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use crate::rpc::account::{AccessTokens, TokensShown, TwoFactor};
+use super::identities::identities;
+use crate::pages::public::problem_notice;
+use crate::rpc::account::{AccessTokens, Passkeys, TokensShown, TwoFactor};
 use crate::rpc::load_with;
 use crate::ui::badge::pill;
 use crate::ui::code::code_block;
@@ -20,10 +22,11 @@ use crate::ui::page_head::page_head;
 use crate::ui::skeleton;
 use crate::ui::time::{maybe_ago, until};
 
-const ADDRESS: &str = "/console/settings/security";
+pub(super) const ADDRESS: &str = "/console/settings/security";
 
 pub fn security() -> AnyView {
     let two_factor = load_with(|| Some(TwoFactor {}));
+    let passkeys = load_with(|| Some(Passkeys {}));
     let tokens = load_with(|| Some(AccessTokens {}));
     view! {
         <div class="page">
@@ -41,6 +44,7 @@ pub fn security() -> AnyView {
             )}
             <div class="flex w-full max-w-3xl flex-col gap-4">
                 {done_notice(use_query_map())}
+                {problem_notice(use_query_map())}
                 <section class="panel">
                     <div class="panel-head">
                         <h2>"Two-factor authentication"</h2>
@@ -48,6 +52,7 @@ pub fn security() -> AnyView {
                     </div>
                     {load(two_factor, skeleton::rows, two_factor_panel)}
                 </section>
+                {load(passkeys, skeleton::rows, super::passkeys::panels)}
                 <section class="panel">
                     <div class="panel-head">
                         <h2>"Access tokens"</h2>
@@ -55,6 +60,7 @@ pub fn security() -> AnyView {
                     </div>
                     {load(tokens, skeleton::rows, tokens_panel)}
                 </section>
+                {identities()}
                 {email()}
             </div>
         </div>
@@ -71,7 +77,8 @@ fn two_factor_panel(stands: TwoFactorView) -> AnyView {
     let body = if stands.totp {
         switched_on(on, stands.recovery_codes_left)
     } else if secret.is_empty() {
-        switched_off(begun, stands.required)
+        let wants_password = stands.passkeys == 0 && stands.phone.is_none();
+        switched_off(begun, stands.required, wants_password)
     } else {
         confirmation(confirm, secret, begun.value("qr_svg", ""))
     };
@@ -97,17 +104,21 @@ fn two_factor_panel(stands: TwoFactorView) -> AnyView {
     .into_any()
 }
 
-fn switched_off(form: FormState, required: bool) -> AnyView {
+/// The password, until there is a second factor that proves more.
+fn switched_off(form: FormState, required: bool, wants_password: bool) -> AnyView {
     let text = if required {
         "Your organization wants one: set it up to go on working in it."
     } else {
-        "Off. With an authenticator app on your telephone, a stolen password is not enough."
+        "No authenticator app. With one on your telephone, a stolen password is not enough."
     };
     view! {
         <p>{text}</p>
         <form method="post" action=ADDRESS novalidate class="flex max-w-sm flex-col gap-4">
             {form.head()}
-            {Input::password("password", "Your password", "current-password").required().show(form, "")}
+            {when(
+                wants_password,
+                || Input::password("password", "Your password", "current-password").required().show(form, ""),
+            )}
             <div>{form.button("Set up")}</div>
         </form>
     }

@@ -15,6 +15,7 @@ pub fn calls_and_latency(id: &'static str, report: &UsageReport, calls_height: u
         id,
         starts,
         step_seconds,
+        calendar: false,
         last_is_partial,
         panes: vec![calls(report, calls_height), latency(report)],
     }

@@ -5,6 +5,7 @@ use apiverse_contract::patch::Patch;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
+use super::time_zone::time_zone;
 use crate::forms::Fields;
 use crate::page_context::Page;
 use crate::rpc::account::{PasswordFn, ProfileFn, SessionRef, SessionRevoke, Sessions};
@@ -40,7 +41,7 @@ pub fn settings() -> AnyView {
                     .into_any(),
             )}
             <div class="flex w-full max-w-3xl flex-col gap-4">
-                {done_notice(use_query_map())} {profile()} {password(sessions)}
+                {done_notice(use_query_map())} {profile()} {time_zone()} {password(sessions)}
                 <section class="panel">
                     <div class="panel-head">
                         <h2>"Sessions"</h2>
@@ -54,6 +55,15 @@ pub fn settings() -> AnyView {
                         <p class="text-muted">"Second factor, access tokens, another e-mail address."</p>
                     </div>
                     <a class="btn btn-outline btn-sm" href="/console/settings/security">
+                        "Open"
+                    </a>
+                </section>
+                <section class="panel flex flex-wrap items-center justify-between gap-3 p-4">
+                    <div class="min-w-0">
+                        <h2>"Notifications"</h2>
+                        <p class="text-muted">"What you hear of by e-mail."</p>
+                    </div>
+                    <a class="btn btn-outline btn-sm" href="/console/notifications">
                         "Open"
                     </a>
                 </section>
@@ -87,7 +97,10 @@ fn profile() -> AnyView {
         let name = fields.optional("full_name");
         Box::pin(async move {
             let full_name = name.clone().map_or(Patch::Null, Patch::Value);
-            let input = UpdateProfile { full_name };
+            let input = UpdateProfile {
+                full_name,
+                ..UpdateProfile::default()
+            };
             send(ProfileFn { input }).await?;
             me.update(|me| {
                 if let Some(me) = me {

@@ -1,5 +1,6 @@
 //! What is seen without signing in.
 
+mod elsewhere;
 mod join;
 mod landing;
 mod links;
@@ -9,6 +10,7 @@ mod register;
 use leptos::prelude::*;
 use leptos_meta::Title;
 
+pub use elsewhere::problem_notice;
 pub use join::join;
 pub use landing::landing;
 pub use links::{confirm_email, forgot_password, reset_password, verify_email};

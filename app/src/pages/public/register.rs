@@ -4,6 +4,7 @@ use apiverse_contract::auth::RegisterRequest;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
+use super::elsewhere::other_ways;
 use super::gate;
 use super::login::next_page;
 use crate::browser;
@@ -61,7 +62,7 @@ pub fn register() -> AnyView {
                 on:submit=form.on_submit(create)
             >
                 {form.head()}
-                <input type="hidden" name="next" value=next />
+                <input type="hidden" name="next" value=next.clone() />
                 {Input::text("full_name", "Full name").autocomplete("name").show(form, "")}
                 {Input::text("email", "E-mail").kind("email").autocomplete("username").required().show(form, "")}
                 {Input::password("password", "Password", "new-password")
@@ -70,6 +71,7 @@ pub fn register() -> AnyView {
                     .show(form, "")}
                 {form.button_with_class("Create account", "btn btn-primary")}
             </form>
+            {other_ways(&next)}
         }
         .into_any(),
     )

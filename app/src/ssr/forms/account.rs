@@ -1,6 +1,7 @@
 //! Registering, signing in and out, the theme, and the settings.
 
 use apiverse_contract::auth::{ChangePassword, LoginRequest, RegisterRequest, UpdateProfile};
+use apiverse_contract::passkeys::{MfaToken, PasskeyAnswer};
 use apiverse_contract::patch::Patch;
 use apiverse_contract::two_factor::{MfaMethod, MfaRequest};
 use apiverse_contract::{ErrorCode, FieldError, Problem, SessionId};
@@ -55,56 +56,91 @@ pub async fn register(State(state): State<ConsoleState>, request: Request) -> Re
 pub async fn login(State(state): State<ConsoleState>, request: Request) -> Response {
     let (posted, readable) = Posted::read(request).await;
     let form = posted.form();
-    let is_code = form == "login-code";
     let outcome = async {
         readable?;
         let session = session(&posted)?;
         let info = posted.info();
-        let platform = &state.platform;
-        if is_code {
-            let input = second_half(&posted.fields);
-            return platform
-                .sign_in_mfa(&session, &info, input)
-                .await
-                .map_err(problem_of);
-        }
-        let input = LoginRequest {
-            email: posted.fields.text("email"),
-            password: posted.fields.raw("password").to_owned(),
+        let (platform, fields) = (&state.platform, &posted.fields);
+        let signed_in = match form.as_str() {
+            "login-code" => {
+                let input = second_half(fields);
+                platform.sign_in_mfa(&session, &info, input).await
+            }
+            "login-passkey" => {
+                let input = passkey_of(fields).ok_or_else(unknown_form)?;
+                platform.sign_in_passkey(&session, &info, input).await
+            }
+            "login-sms" => {
+                let mfa_token = fields.text("mfa_token");
+                let sent = platform.phone_mfa_code(&info, MfaToken { mfa_token }).await;
+                return sent.map_err(problem_of).map(|()| false);
+            }
+            _ => {
+                let input = LoginRequest {
+                    email: fields.text("email"),
+                    password: fields.raw("password").to_owned(),
+                };
+                platform.sign_in(&session, &info, input).await
+            }
         };
-        platform
-            .sign_in(&session, &info, input)
-            .await
-            .map_err(problem_of)
+        signed_in.map_err(problem_of).map(|_| true)
     }
     .await;
     match outcome {
-        Ok(_) => to(&next(&posted.fields)),
+        Ok(true) => to(&next(&posted.fields)),
+        Ok(false) => {
+            let again = ["mfa_token", "methods", "next"];
+            let mut values: Vec<(String, String)> = again
+                .map(|name| (name.to_owned(), posted.fields.text(name)))
+                .to_vec();
+            values.push(("sent".to_owned(), "yes".to_owned()));
+            posted.show(&state, "login-code", values).await
+        }
         Err(problem) => {
-            let form = if is_code { "login-code" } else { "login" };
+            let form = match form.as_str() {
+                "login-code" | "login-sms" => "login-code",
+                "login-passkey" => "login-passkey",
+                _ => "login",
+            };
             posted.refuse(&state, form, problem).await
         }
     }
 }
 
-/// Codes of an app are digits; recovery codes are longer, and have letters.
 fn second_half(fields: &Fields) -> MfaRequest {
     let code = fields.text("code");
+    let passkey = passkey_of(fields);
+    let method = if passkey.is_some() {
+        MfaMethod::Passkey
+    } else {
+        method_of(&code, fields.raw("method"))
+    };
     MfaRequest {
         mfa_token: fields.text("mfa_token"),
-        method: method_of(&code),
+        method,
         code,
+        passkey,
     }
 }
 
-pub(super) fn method_of(code: &str) -> MfaMethod {
-    if code
+/// What an authenticator answered, if the form was posted with that.
+pub(super) fn passkey_of(fields: &Fields) -> Option<PasskeyAnswer> {
+    Some(PasskeyAnswer {
+        ceremony: Some(fields.text("ceremony")).filter(|text| !text.is_empty())?,
+        credential: serde_json::from_str(fields.raw("credential")).ok()?,
+    })
+}
+
+/// Codes of an app, or of a message when the page asked for one, are digits; recovery codes are
+/// longer, and have letters.
+pub(super) fn method_of(code: &str, asked: &str) -> MfaMethod {
+    let is_digits = code
         .chars()
-        .all(|c| c.is_ascii_digit() || c.is_whitespace())
-    {
-        MfaMethod::Totp
-    } else {
-        MfaMethod::RecoveryCode
+        .all(|c| c.is_ascii_digit() || c.is_whitespace());
+    match (is_digits, asked) {
+        (true, "sms") => MfaMethod::Sms,
+        (true, _) => MfaMethod::Totp,
+        (false, _) => MfaMethod::RecoveryCode,
     }
 }
 
@@ -142,20 +178,12 @@ pub async fn theme(State(state): State<ConsoleState>, request: Request) -> Respo
     response
 }
 
-/// The path of `Referer`: the host is ours, or the post would not have been let in.
+/// Where the post came from, if it is a page that can be gone back to.
 fn page_before(posted: &Posted) -> String {
-    let referer = posted
-        .parts
-        .headers
-        .get(header::REFERER)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let path = referer
-        .split_once("://")
-        .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]))
-        .unwrap_or("/");
-    if is_local_path(path) || matches!(path, "/login" | "/register" | "/forgot-password") {
-        path.to_owned()
+    let path = posted.came_from();
+    if is_local_path(&path) || matches!(path.as_str(), "/login" | "/register" | "/forgot-password")
+    {
+        path
     } else {
         "/".to_owned()
     }
@@ -175,6 +203,7 @@ pub async fn settings(State(state): State<ConsoleState>, request: Request) -> Re
                     full_name: fields
                         .optional("full_name")
                         .map_or(Patch::Null, Patch::Value),
+                    ..UpdateProfile::default()
                 };
                 state
                     .platform
@@ -182,6 +211,17 @@ pub async fn settings(State(state): State<ConsoleState>, request: Request) -> Re
                     .await
                     .map_err(problem_of)?;
                 Ok("profile")
+            }
+            "zone" => {
+                let changes = UpdateProfile {
+                    time_zone: fields
+                        .optional("time_zone")
+                        .map_or(Patch::Null, Patch::Value),
+                    ..UpdateProfile::default()
+                };
+                let changed = state.platform.update_profile(&actor, changes).await;
+                changed.map_err(problem_of)?;
+                Ok("zone")
             }
             "password" => {
                 let input = ChangePassword {

@@ -4,17 +4,22 @@
 //! with what was typed when it did not.
 
 mod account;
+mod alerts;
 mod apis;
 mod costs;
+pub mod external;
 mod insights;
 mod keys;
 mod limits;
 mod links;
 mod plan;
 mod policies;
+mod reports;
 mod routes;
 mod security;
+mod team;
 mod versions;
+mod views;
 
 pub use limits::changed as changed_limits;
 
@@ -23,7 +28,7 @@ use apiverse_platform::{Actor, RequestInfo};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use http::header;
 use http::request::Parts;
 
@@ -38,6 +43,8 @@ pub fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/register", post(account::register))
         .route("/login", post(account::login))
+        .route("/login/with/{slug}", get(external::begin))
+        .route("/login/with/{slug}/callback", get(external::callback))
         .route("/forgot-password", post(links::forgot_password))
         .route("/verify-email", post(links::verify_email))
         .route("/confirm-email", post(links::confirm_email))
@@ -45,6 +52,12 @@ pub fn routes() -> Router<ConsoleState> {
         .route("/join", post(links::join))
         .route("/sign-out", post(account::sign_out))
         .route("/theme", post(account::theme))
+        .route("/console", post(team::change))
+        .route("/console/members", post(team::change))
+        .route("/console/notifications", post(team::change))
+        .route("/console/organization", post(team::change))
+        .route("/console/organization/new", post(team::change))
+        .route("/console/service-accounts", post(team::change))
         .route("/console/settings", post(account::settings))
         .route("/console/settings/security", post(security::change))
         .route("/console/apis/new", post(apis::create))
@@ -56,12 +69,21 @@ pub fn routes() -> Router<ConsoleState> {
             "/console/apis/{id}/versions/{version}",
             post(versions::change),
         )
+        .route("/console/alerts", post(alerts::change))
+        .route("/console/alerts/new", post(alerts::create_rule))
+        .route("/console/reports", post(reports::change))
+        .route("/console/reports/new", post(reports::create))
+        .route("/console/reports/schedules/{id}", post(reports::replace))
+        .route("/console/alerts/{id}/edit", post(alerts::replace_rule))
+        .route("/console/slos", post(alerts::change))
+        .route("/console/slos/new", post(alerts::create_slo))
         .route("/console/costs", post(costs::change))
         .route("/console/costs/rules/new", post(costs::create_rule))
         .route("/console/costs/budgets/new", post(costs::create_budget))
         .route("/console/insights", post(insights::change))
         .route("/console/limits", post(limits::organization))
         .route("/console/policies/{kind}", post(policies::change))
+        .route("/console/usage", post(views::change))
         .route("/console/keys/new", post(keys::create))
         .route("/console/keys/{id}", post(keys::change))
 }
@@ -116,6 +138,17 @@ impl Posted {
             })
     }
 
+    /// Path and query of the page that was posted from, by its `Referer`; empty when unknown. The
+    /// host is ours, or the post would not have been let in.
+    fn came_from(&self) -> String {
+        let referer = self.parts.headers.get(header::REFERER);
+        let referer = referer.and_then(|value| value.to_str().ok());
+        let path = referer
+            .and_then(|referer| referer.split_once("://"))
+            .and_then(|(_, rest)| rest.find('/').map(|at| rest[at..].to_owned()));
+        path.unwrap_or_default()
+    }
+
     /// Who posts; the gate lets nobody else into the console.
     fn actor(&self) -> Result<Actor, Problem> {
         self.parts
@@ -154,9 +187,19 @@ impl Posted {
 
 /// The id in the last segment of the address.
 fn id_of<T: std::str::FromStr>(parts: &Parts) -> Result<T, Problem> {
-    let text = parts.uri.path().rsplit('/').next().unwrap_or_default();
+    id_of_path(parts.uri.path())
+}
+
+fn id_of_path<T: std::str::FromStr>(path: &str) -> Result<T, Problem> {
+    let text = path.rsplit('/').next().unwrap_or_default();
     text.parse()
         .map_err(|_| Problem::new(ErrorCode::NotFound, "the address holds no id"))
+}
+
+/// The id that a form of a list holds.
+fn id_in<T: std::str::FromStr>(posted: &Posted) -> Result<T, Problem> {
+    let id = posted.fields.text("id").parse();
+    id.map_err(|_| Problem::new(ErrorCode::InvalidRequest, "the form holds no id"))
 }
 
 fn unknown_form() -> Problem {

@@ -2,14 +2,16 @@
 
 use apiverse_contract::access_tokens::CreateAccessToken;
 use apiverse_contract::auth::ChangeEmail;
-use apiverse_contract::two_factor::{StepUpRequest, TotpCode};
-use apiverse_contract::{AccessTokenId, FieldError, Problem};
-use apiverse_platform::{Actor, Platform};
+use apiverse_contract::passkeys::{CreatePasskey, PasskeyAnswer, RenamePasskey};
+use apiverse_contract::two_factor::{AddPhone, StepUpRequest, TotpCode};
+use apiverse_contract::{AccessTokenId, FieldError, IdentityId, PasskeyId, Problem};
+use apiverse_platform::{Actor, Departure, Platform};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use chrono::TimeDelta;
 
-use super::account::method_of;
+use super::account::{method_of, passkey_of};
+use super::external::{away, link};
 use super::{Posted, invalid, problem_of, to, unknown_form};
 use crate::forms::Fields;
 use crate::ssr::ConsoleState;
@@ -20,6 +22,10 @@ enum Done {
     Word(&'static str),
     /// Something that is shown once.
     Shown(Vec<(String, String)>),
+    /// The same, at another form than the posted one.
+    ShownAs(&'static str, Vec<(String, String)>),
+    /// On to another service.
+    Away(Departure),
 }
 
 pub async fn change(State(state): State<ConsoleState>, request: Request) -> Response {
@@ -28,29 +34,36 @@ pub async fn change(State(state): State<ConsoleState>, request: Request) -> Resp
     let outcome = async {
         readable?;
         let actor = posted.actor()?;
-        act(&state.platform, actor, &form, &posted.fields).await
+        act(&state, actor, &form, &posted.fields).await
     }
     .await;
     match outcome {
         Ok(Done::Word(word)) => to(&format!("/console/settings/security?done={word}")),
+        Ok(Done::Away(departure)) => away(&state, &departure),
         Ok(Done::Shown(values)) => posted.show(&state, &form, values).await,
+        Ok(Done::ShownAs(form, values)) => posted.show(&state, form, values).await,
         Err(problem) => posted.refuse(&state, &form, problem).await,
     }
 }
 
 async fn act(
-    platform: &Platform,
+    state: &ConsoleState,
     mut actor: Actor,
     form: &str,
     fields: &Fields,
 ) -> Result<Done, Problem> {
+    let platform = &state.platform;
     match form {
         "totp-begin" => {
-            let input = StepUpRequest {
-                password: Some(fields.raw("password").to_owned()),
-                ..StepUpRequest::default()
-            };
-            prove(platform, &mut actor, input).await?;
+            let password = fields.raw("password").to_owned();
+            // With another second factor the password proves nothing: that was done before.
+            if !password.is_empty() {
+                let input = StepUpRequest {
+                    password: Some(password),
+                    ..StepUpRequest::default()
+                };
+                prove(platform, &mut actor, input).await?;
+            }
             let setup = platform.totp_begin(&actor).await.map_err(problem_of)?;
             Ok(Done::Shown(vec![
                 pair("secret", setup.secret),
@@ -68,7 +81,7 @@ async fn act(
         "two-factor" => {
             let code = fields.text("code");
             let input = StepUpRequest {
-                method: Some(method_of(&code)),
+                method: Some(method_of(&code, "")),
                 code: Some(code),
                 ..StepUpRequest::default()
             };
@@ -80,6 +93,40 @@ async fn act(
             }
             platform.totp_remove(&actor).await.map_err(problem_of)?;
             Ok(Done::Word("two-factor-off"))
+        }
+        "prove" => {
+            let proved = prove(platform, &mut actor, proof_of(fields)).await;
+            proved.map_err(|problem| at_field(problem, "password", "proof_password"))?;
+            Ok(Done::Word("proved"))
+        }
+        "prove-sms" => {
+            let sent = platform.phone_step_up_code(&actor).await;
+            sent.map_err(problem_of)?;
+            Ok(Done::ShownAs("prove", vec![pair("sent", "yes".to_owned())]))
+        }
+        "passkeys" => passkeys(platform, &actor, fields).await,
+        "phone-add" => {
+            let input = AddPhone {
+                phone: fields.text("phone"),
+            };
+            let sent = platform.phone_add(&actor, input).await;
+            sent.map_err(problem_of)?;
+            Ok(Done::Shown(vec![pair("sent", "yes".to_owned())]))
+        }
+        "phone-confirm" => {
+            let input = TotpCode {
+                code: fields.text("sms_code"),
+            };
+            let codes = platform.phone_confirm(&actor, input).await;
+            let codes = codes.map_err(problem_of)?.codes;
+            if codes.is_empty() {
+                return Ok(Done::Word("phone-added"));
+            }
+            Ok(Done::Shown(vec![pair("codes", codes.join("\n"))]))
+        }
+        "phone-remove" => {
+            platform.phone_remove(&actor).await.map_err(problem_of)?;
+            Ok(Done::Word("phone-removed"))
         }
         "token" => {
             let days = fields.number::<u16>("expires_days");
@@ -103,6 +150,29 @@ async fn act(
             revoked.map_err(problem_of)?;
             Ok(Done::Word("token-revoked"))
         }
+        "identity-link" => {
+            let proof = fields.raw("proof_password").to_owned();
+            if !proof.is_empty() {
+                let input = StepUpRequest {
+                    method: Some(method_of(&proof, "")),
+                    code: Some(proof.clone()),
+                    password: Some(proof),
+                    passkey: None,
+                };
+                prove(platform, &mut actor, input).await?;
+            }
+            let departure = link(state, &actor, &fields.text("slug")).await?;
+            Ok(Done::Away(departure))
+        }
+        "identity-remove" => {
+            let id: IdentityId = fields
+                .text("id")
+                .parse()
+                .map_err(|_| invalid(vec![FieldError::new("id", "must be an id")]))?;
+            let removed = platform.identity_remove(&actor, id).await;
+            removed.map_err(problem_of)?;
+            Ok(Done::Word("unlinked"))
+        }
         "sessions" => {
             let ended = platform.sessions_revoke_others(&actor).await;
             ended.map_err(problem_of)?;
@@ -121,8 +191,92 @@ async fn act(
     }
 }
 
+/// The proof of a form for something dangerous, in fields that begin with `prefix`: a code of the
+/// second factor, or the password.
+pub(super) fn step_up(fields: &Fields, prefix: &str) -> StepUpRequest {
+    let code = fields.optional(&format!("{prefix}code"));
+    StepUpRequest {
+        password: Some(fields.raw(&format!("{prefix}password")).to_owned()),
+        method: code
+            .as_deref()
+            .map(|code| method_of(code, fields.raw("method"))),
+        code,
+        passkey: passkey_of(fields),
+    }
+}
+
+/// Adds, renames or removes a passkey.
+async fn passkeys(platform: &Platform, actor: &Actor, fields: &Fields) -> Result<Done, Problem> {
+    let name = fields.text("passkey_name");
+    let id = || {
+        let id = fields.text("id").parse::<PasskeyId>();
+        id.map_err(|_| invalid(vec![FieldError::new("id", "must be an id")]))
+    };
+    match fields.raw("do") {
+        "rename" => {
+            let renamed = platform
+                .passkey_rename(actor, id()?, RenamePasskey { name })
+                .await;
+            renamed.map_err(problem_of)?;
+            Ok(Done::Word("passkey-renamed"))
+        }
+        "remove" => {
+            let removed = platform.passkey_remove(actor, id()?).await;
+            removed.map_err(problem_of)?;
+            Ok(Done::Word("passkey-removed"))
+        }
+        _ => {
+            let PasskeyAnswer {
+                ceremony,
+                credential,
+            } = passkey_of(fields).unwrap_or_else(nothing_answered);
+            let input = CreatePasskey {
+                name,
+                ceremony,
+                credential,
+            };
+            let made = platform.passkey_create(actor, input).await;
+            let made = made.map_err(|error| at_field(problem_of(error), "name", "passkey_name"));
+            let codes = made?.recovery_codes;
+            if codes.is_empty() {
+                return Ok(Done::Word("passkey-added"));
+            }
+            Ok(Done::Shown(vec![pair("codes", codes.join("\n"))]))
+        }
+    }
+}
+
+/// Says what is wrong at the field as the page names it.
+fn at_field(mut problem: Problem, name: &str, here: &str) -> Problem {
+    for error in &mut problem.errors {
+        if error.field == name {
+            error.field = here.to_owned();
+        }
+    }
+    problem
+}
+
+fn nothing_answered() -> PasskeyAnswer {
+    PasskeyAnswer {
+        ceremony: String::new(),
+        credential: serde_json::Value::Null,
+    }
+}
+
+/// What a form proves its sender with: a password, a code, or a passkey.
+fn proof_of(fields: &Fields) -> StepUpRequest {
+    let code = fields.text("proof_code");
+    let password = fields.raw("proof_password").to_owned();
+    StepUpRequest {
+        password: (!password.is_empty()).then_some(password),
+        method: (!code.is_empty()).then(|| method_of(&code, fields.raw("method"))),
+        code: (!code.is_empty()).then_some(code),
+        passkey: passkey_of(fields),
+    }
+}
+
 /// Proves who the actor is, unless they did a moment ago with the same form.
-async fn prove(
+pub(super) async fn prove(
     platform: &Platform,
     actor: &mut Actor,
     input: StepUpRequest,

@@ -70,6 +70,11 @@ pub fn words(kind: PolicyKind, calls: &UsageBreakdown) -> Option<String> {
             ],
             "No answer to",
         ),
+        PolicyKind::Tokens => Some(format!(
+            "Counted {} read and {} written in the last 24 hours",
+            format::count(totals.tokens_in),
+            format::count(totals.tokens_out)
+        )),
         PolicyKind::Cors | PolicyKind::Mock | PolicyKind::Compression => None,
     }
 }

@@ -20,6 +20,7 @@ pub const fn offer(kind: PolicyKind) -> &'static str {
         PolicyKind::Upstream => {
             "Spreads calls over targets, checks their health, tries again and breaks the circuit."
         }
+        PolicyKind::Tokens => "Counts the tokens that language models say they used.",
         PolicyKind::ResponseTransform => "Changes answers before callers get them.",
         PolicyKind::Compression => "Sends answers as zstd, br or gzip to callers that take it.",
     }
@@ -38,6 +39,7 @@ pub fn of(kind: PolicyKind, document: &Value) -> String {
         PolicyKind::Mock => mock(document),
         PolicyKind::Cache => cache(document),
         PolicyKind::Upstream => upstream(document),
+        PolicyKind::Tokens => "Counts tokens that the upstream reports".to_owned(),
         PolicyKind::ResponseTransform => response(document),
         PolicyKind::Compression => compression(document),
     }

@@ -91,12 +91,23 @@ pub struct Chart {
     /// Start of every step.
     pub starts: Vec<DateTime<Utc>>,
     pub step_seconds: i64,
+    /// Steps are days of UTC, whatever the reader's zone.
+    pub calendar: bool,
     /// The last step has not ended yet.
     pub last_is_partial: bool,
     pub panes: Vec<Pane>,
 }
 
 impl Chart {
+    /// What times are written in.
+    fn zone(&self) -> String {
+        if self.calendar {
+            "UTC".to_owned()
+        } else {
+            crate::zone::name()
+        }
+    }
+
     fn starts_with(&self, i: usize) -> Option<DateTime<Utc>> {
         self.starts.get(i).copied()
     }
@@ -104,7 +115,10 @@ impl Chart {
     /// From the beginning of one step to the end of another.
     fn range(&self, first: usize, last: usize) -> Option<Range> {
         let from = self.starts_with(first)?;
-        let to = self.starts_with(last)? + chrono::Duration::seconds(self.step_seconds);
+        // A day on which clocks change is no 24 hours.
+        let next = self.starts_with(last + 1);
+        let length = chrono::Duration::seconds(self.step_seconds);
+        let to = next.unwrap_or(self.starts_with(last)? + length);
         Some((from, to))
     }
 
@@ -112,12 +126,9 @@ impl Chart {
     fn step_name(&self, i: usize) -> String {
         match self.starts_with(i) {
             None => String::new(),
+            Some(at) if self.calendar => crate::format::calendar_date(at),
             Some(at) if self.step_seconds >= 86_400 => crate::format::date(at),
-            Some(at) => format!(
-                "{}, {} UTC",
-                crate::format::day(at),
-                crate::format::clock(at)
-            ),
+            Some(at) => crate::format::moment(at),
         }
     }
 }

@@ -3,9 +3,12 @@
 
 use std::fmt::Write as _;
 
+use chrono::{DateTime, Utc};
+
 use super::scale::{ticks, time_ticks};
-use super::{Chart, Pane, Shape};
+use super::{Chart, Pane, Shape, escape};
 use crate::format::{self, decimal};
+use crate::zone;
 
 /// Pixels left of the plot for the labels of the value axis. The class `left-12` of the hover layer
 /// is the same.
@@ -68,6 +71,8 @@ pub fn pane(chart: &Chart, index: usize, hidden: &[bool]) -> String {
     out
 }
 
+type Shift = fn(DateTime<Utc>) -> DateTime<Utc>;
+
 /// The labels below the last pane.
 pub fn time_axis(chart: &Chart) -> String {
     let (Some(from), Some(last)) = (chart.starts.first(), chart.starts.last()) else {
@@ -76,20 +81,37 @@ pub fn time_axis(chart: &Chart) -> String {
     let to = *last + chrono::Duration::seconds(chart.step_seconds);
     #[expect(clippy::cast_precision_loss, reason = "seconds of a chart's range")]
     let span = (to - *from).num_seconds() as f64;
-    let (step, marks) = time_ticks(*from, to, 6);
+    let (local, when): (Shift, Shift) = if chart.calendar {
+        (|at| at, |at| at)
+    } else {
+        (zone::local, zone::when)
+    };
+    let (step, marks) = time_ticks(local(*from), local(to), 6);
+    let name = if chart.calendar {
+        "UTC".to_owned()
+    } else {
+        zone::short_name(*last)
+    };
+    // Numbers have no room for what they are counted from.
+    let name = name
+        .strip_prefix("UTC")
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(&name);
     let mut out = format!(
-        r#"<svg width="{GUTTER}" height="16" class="shrink-0" aria-hidden="true"><text x="{}" y="11" text-anchor="end" class="chart-label">UTC</text></svg><svg width="100%" height="16" class="min-w-0 grow overflow-visible" aria-hidden="true">"#,
-        GUTTER - 8
+        r#"<svg width="{GUTTER}" height="16" class="shrink-0" aria-hidden="true"><text x="{}" y="11" text-anchor="end" class="chart-label">{}</text></svg><svg width="100%" height="16" class="min-w-0 grow overflow-visible" aria-hidden="true">"#,
+        GUTTER - 8,
+        escape(name)
     );
-    for at in marks {
+    for shown in marks {
+        let at = when(shown);
         #[expect(clippy::cast_precision_loss, reason = "seconds of a chart's range")]
         let x = (at - *from).num_seconds() as f64 / span * 100.0;
         if !(1.0..=98.5).contains(&x) {
             continue;
         }
-        let midnight = at.timestamp().rem_euclid(86_400) == 0;
+        let midnight = shown.timestamp().rem_euclid(86_400) == 0;
         let text = if step >= 86_400 || midnight {
-            format::day(at)
+            format::calendar_day(shown)
         } else {
             format::clock(at)
         };
@@ -310,6 +332,7 @@ mod tests {
                 .map(|i| start + chrono::Duration::hours(i64::try_from(i).expect("small")))
                 .collect(),
             step_seconds: 3600,
+            calendar: false,
             last_is_partial: true,
             panes: vec![Pane {
                 title: "Calls",

@@ -36,8 +36,10 @@ pub fn as_table(chart: StoredValue<Chart>, open: RwSignal<bool>) -> AnyView {
 
 /// Newest step first.
 fn rows(chart: &Chart) -> String {
-    let mut out =
-        String::from(r#"<table class="data-table"><thead><tr><th scope="col">Time (UTC)</th>"#);
+    let mut out = format!(
+        r#"<table class="data-table"><thead><tr><th scope="col">Time ({})</th>"#,
+        escape(&chart.zone())
+    );
     for pane in &chart.panes {
         for series in &pane.series {
             let _ = write!(

@@ -1,4 +1,5 @@
-//! Sending messages to people: e-mail through Mailgun, text messages through Twilio.
+//! Sending messages: e-mail through Mailgun, text messages through Twilio, signed calls to
+//! addresses.
 //!
 //! No provider here takes an idempotency key, so an attempt whose answer is lost leaves a doubt
 //! whether it counted. [`SendError`] tells that case from the others, and each provider can be
@@ -7,12 +8,14 @@
 mod mailgun;
 mod sign;
 mod twilio;
+mod webhook;
 
 use std::time::Duration;
 
 pub use mailgun::{Mailgun, MailgunConfig, MailgunEvent, MailgunRegion};
 pub use sign::SignatureError;
 pub use twilio::{Twilio, TwilioConfig, TwilioEvent};
+pub use webhook::{WebhookClient, secret as webhook_secret};
 
 /// An e-mail.
 #[derive(Clone, Debug)]

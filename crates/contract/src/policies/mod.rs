@@ -11,6 +11,7 @@ pub mod compression;
 pub mod cors;
 pub mod mock;
 pub mod preview;
+pub mod tokens;
 pub mod transform;
 pub mod upstream;
 pub mod validation;
@@ -28,6 +29,7 @@ pub use cache::{CachePolicy, CachePurge, CachePurged};
 pub use compression::CompressionPolicy;
 pub use cors::CorsPolicy;
 pub use mock::MockPolicy;
+pub use tokens::TokensPolicy;
 pub use transform::{RequestTransformPolicy, ResponseTransformPolicy};
 pub use upstream::UpstreamPolicy;
 pub use validation::ValidationPolicy;
@@ -232,6 +234,8 @@ kinds! {
     Cache(CachePolicy) "cache" EVERYWHERE;
     /// Where calls go, and what happens when that fails.
     Upstream(Box<UpstreamPolicy>) "upstream" EVERYWHERE;
+    /// Counts what language models say they used.
+    Tokens(TokensPolicy) "tokens" EVERYWHERE;
     /// Changes to the answer.
     ResponseTransform(ResponseTransformPolicy) "response_transform" EVERYWHERE;
     /// Which codings the answer is sent in.

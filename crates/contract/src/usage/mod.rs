@@ -12,6 +12,6 @@ pub use query::{
     UsageRange, UsageSort,
 };
 pub use report::{
-    BreakdownRow, CallView, ErrorRow, LatencyBar, LatencyReport, TopRow, UsageBreakdown,
+    BreakdownRow, CallView, ErrorRow, LatencyBar, LatencyReport, Tokens, TopRow, UsageBreakdown,
     UsagePeriod, UsagePoint, UsageReport, UsageTotals, UsageValue,
 };

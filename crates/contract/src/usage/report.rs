@@ -6,6 +6,24 @@ use serde::{Deserialize, Serialize};
 use super::{CacheState, Granularity, UsageDimension};
 use crate::{ApiId, KeyId, RouteId, UsageEventId, VersionId};
 
+/// What a language model used for a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Tokens {
+    /// Read: the prompt.
+    pub input: u64,
+    /// Written: the answer, with what was thought before it.
+    pub output: u64,
+}
+
+impl Tokens {
+    /// `None`: none were counted.
+    #[must_use]
+    pub fn counted(self) -> Option<Self> {
+        (self != Self::default()).then_some(self)
+    }
+}
+
 /// Counts over a set of calls.
 ///
 /// `errors` are answers with status 400 and above; `refused` those among them that the gateway
@@ -23,6 +41,11 @@ pub struct UsageTotals {
     pub cache_lookups: u64,
     #[serde(default)]
     pub cache_hits: u64,
+    /// What language models say they read and wrote, where a policy counts it.
+    #[serde(default)]
+    pub tokens_in: u64,
+    #[serde(default)]
+    pub tokens_out: u64,
     /// The mean, milliseconds.
     #[serde(default)]
     pub avg_ms: Option<f64>,
@@ -199,6 +222,9 @@ pub struct CallView {
     pub upstream_ms: Option<f64>,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// What a language model says it read and wrote, where a policy counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
     /// The gateway's own error code, if the answer is the gateway's.
     pub error_code: Option<String>,
     /// Of a verification: for how many calls it counts.

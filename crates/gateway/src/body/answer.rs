@@ -277,6 +277,9 @@ impl Body for UpstreamBody {
                 }
                 if let Some(open) = &mut this.open {
                     open.record.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
+                    if let (Some(meter), Some(part)) = (&mut open.record.tokens, frame.data_ref()) {
+                        meter.see(part);
+                    }
                     if open.deadline.is_set() {
                         open.deadline.clear();
                     }

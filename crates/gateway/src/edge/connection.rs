@@ -24,11 +24,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::body::{Content, EdgeBody};
+use super::extended::{Handshake, NotAccepted};
 use super::stream::{Answer, EdgeStream, Protocol, Signals};
 use super::streams::{Current, StreamExecutor};
 use super::thread::{Phase, Thread};
 use super::{ClientIp, control, http1};
 use crate::activity::Activity;
+use crate::body::GatewayBody;
 use crate::call::unix_micros;
 use crate::peer::Peer;
 use crate::phases::{self, X_REQUEST_ID};
@@ -171,6 +173,7 @@ where
             let http = http2::Builder::new(executor)
                 .timer(TokioTimer::new())
                 .keep_alive_interval(PING_EVERY)
+                .enable_connect_protocol()
                 .max_concurrent_streams(config.max_streams)
                 .max_header_list_size(u32::try_from(config.max_header_bytes).unwrap_or(u32::MAX))
                 .initial_stream_window_size(STREAM_WINDOW)
@@ -308,7 +311,7 @@ impl Connection {
     fn waiting(&self, protocol: Protocol, before: Waiting) -> Waiting {
         if self.signals.write_blocked.load(Ordering::Relaxed) {
             Waiting::Reader
-        } else if self.in_flight.get() > 0 {
+        } else if self.in_flight.get() > 0 || self.peer.tunnels() > 0 {
             Waiting::OnUs
         } else if before == Waiting::Farewell {
             Waiting::Farewell
@@ -338,11 +341,7 @@ async fn handle(
     } else if !is_sound(&request) {
         unsound(&connection, &request)
     } else if phases::is_proxied(request.uri().path()) {
-        let worker = Rc::clone(&thread.worker);
-        let peer = Rc::clone(&connection.peer);
-        phases::serve(worker, peer, request)
-            .await
-            .map(Content::Gateway)
+        proxied(&connection, request).await.map(Content::Gateway)
     } else {
         control_plane(&connection, request).await
     };
@@ -357,6 +356,25 @@ async fn handle(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|content| EdgeBody::new(content, busy, stream)))
+}
+
+async fn proxied(connection: &Connection, mut request: Request<Incoming>) -> Response<GatewayBody> {
+    let worker = Rc::clone(&connection.thread.worker);
+    let peer = Rc::clone(&connection.peer);
+    let Some(handshake) = Handshake::of(&mut request) else {
+        return phases::serve(worker, peer, request).await;
+    };
+    let mut response = phases::serve(worker, peer, request).await;
+    match handshake.finish(&mut response) {
+        Ok(()) => response,
+        Err(NotAccepted) => {
+            let unix_ms = u64::try_from(unix_micros() / 1000).unwrap_or(0);
+            let request_id = phases::request_id(response.headers(), unix_ms);
+            let detail = "The upstream did not accept the WebSocket's handshake.".to_owned();
+            let code = ErrorCode::UpstreamUnreachable;
+            phases::problem(code, detail, &request_id, &Method::GET)
+        }
+    }
 }
 
 async fn control_plane(

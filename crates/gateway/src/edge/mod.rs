@@ -7,6 +7,7 @@
 mod body;
 mod connection;
 mod control;
+mod extended;
 mod guard;
 mod http1;
 mod listen;

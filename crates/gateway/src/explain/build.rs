@@ -250,7 +250,10 @@ fn phases(steps: [Step; 7], ended: Option<(Phase, ErrorCode)>, total_us: u32) ->
 fn with_policies(mut phases: Vec<PhaseTrace>, notes: &[PolicyNote]) -> Vec<PhaseTrace> {
     for note in notes {
         let place = match note.kind {
-            PolicyKind::ResponseTransform | PolicyKind::Compression | PolicyKind::Cors => None,
+            PolicyKind::Tokens
+            | PolicyKind::ResponseTransform
+            | PolicyKind::Compression
+            | PolicyKind::Cors => None,
             _ => phases.iter().position(|phase| {
                 [Phase::Cache, Phase::Direct]
                     .iter()

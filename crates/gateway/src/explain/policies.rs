@@ -153,6 +153,10 @@ pub(super) fn after(plan: &Plan, subject: &Subject, course: &mut Course) {
     let mut skip = |kind: PolicyKind, level, said: &str| {
         course.skip_of(kind.as_str(), &told(level, said));
     };
+    if let Some(tokens) = &plan.tokens {
+        let said = "what the upstream tells of is counted";
+        skip(PolicyKind::Tokens, tokens.origin.level, said);
+    }
     if let Some(change) = &plan.response_transform {
         let said = match change.policy.body {
             Some(_) => "answers in JSON are made anew",

@@ -21,7 +21,7 @@ use super::pass_on::pass_on;
 use super::policies::{Address, AnswerOf, Applied, Finish, Flow, PolicyRequest, own_answer};
 use super::refusal::Refusal;
 use super::refuse::refuse;
-use super::trace::request_id;
+use super::trace::{callers_traceparent, request_id};
 use crate::body::{GatewayBody, RequestSource};
 use crate::cache::{self, Caching, Opened};
 use crate::call::{CallRecord, unix_micros};
@@ -56,6 +56,7 @@ pub(crate) async fn serve(
         below,
         started_us,
     );
+    record.begin_trace(callers_traceparent(request.headers()));
     record.grpc = grpc::Kind::of_headers(request.headers());
     let has_body = !request.body().is_end_stream();
     record.origin = request.headers().get(ORIGIN).cloned();

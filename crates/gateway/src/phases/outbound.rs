@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::refusal::Refusal;
 use super::refusal::X_REQUEST_ID;
-use super::trace::{TRACEPARENT, TRACESTATE, traceparent};
+use super::trace::{TRACEPARENT, TRACESTATE, traceparent, traceparent_of};
 use crate::call::CallRecord;
 use crate::keys::{X_API_KEY, carries_our_key};
 use crate::peer::X_FORWARDED_FOR;
@@ -50,7 +50,10 @@ pub(crate) fn outbound(
     add_via(record, headers, version)?;
     add_forwarding(record, headers, host);
     headers.insert(&X_REQUEST_ID, record.request_id.clone());
-    let (trace, goes_on) = traceparent(headers);
+    let (trace, goes_on) = match &record.trace {
+        Some(context) => traceparent_of(context),
+        None => traceparent(headers),
+    };
     headers.insert(&TRACEPARENT, trace);
     if !goes_on {
         headers.remove(&TRACESTATE);
@@ -100,7 +103,7 @@ fn strip_hop_by_hop(headers: &mut HeaderMap, version: Version) -> Wishes {
     }
     let protocol = headers
         .get(UPGRADE)
-        .filter(|_| wants_upgrade && version == Version::HTTP_11)
+        .filter(|_| wants_upgrade && version >= Version::HTTP_11)
         // Prior knowledge is how HTTP/2 is spoken without TLS (RFC 9113, 3.1).
         .filter(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
         .cloned();

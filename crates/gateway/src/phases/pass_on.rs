@@ -14,6 +14,7 @@ use crate::cache::{Caching, Coming, Outcome};
 use crate::call::CallRecord;
 use crate::grpc;
 use crate::limits::add_fields;
+use crate::tokens::TokenMeter;
 use crate::upstream::{Lease, TunnelLimits, tunnel};
 
 pub(super) fn pass_on(
@@ -88,6 +89,13 @@ pub(super) fn pass_on(
         };
         tokio::task::spawn_local(tunnel(client, upstream, record, limits, activity));
         return Response::from_parts(parts, GatewayBody::Empty);
+    }
+    let counts_tokens = record
+        .applied
+        .as_ref()
+        .is_some_and(|applied| applied.plan.tokens.is_some());
+    if counts_tokens {
+        record.tokens = TokenMeter::of_answer(&parts.headers);
     }
     let pool = record.worker.pool.clone();
     let progress = record.progress.clone();

@@ -4,7 +4,7 @@
 //!
 //! - before the upstream, after the limits: `cors`, `validation`, `request_transform`, `mock`,
 //!   `cache` (a hit ends here), `upstream`;
-//! - after it: `cache` (what the upstream said is kept), `response_transform`, `compression`,
+//! - after it: `cache` (what the upstream said is kept), `tokens` (read in passing), `response_transform`, `compression`,
 //!   `cors`. An answer that a policy made itself passes the steps after the one that made it.
 //!
 //! So the cache keeps what the upstream was asked and said, once for all callers, and what a key's
@@ -118,6 +118,9 @@ impl Applied {
         let changes_answer = self.plan.response_transform.as_ref();
         if changes_answer.is_some_and(|change| change.policy.body.is_some()) {
             transform::ask_for_whole(request);
+        }
+        if self.plan.tokens.is_some() {
+            transform::ask_for_plain(request);
         }
         if let Some(mock) = &self.plan.mock {
             let began_us = record.since_us();

@@ -1,5 +1,6 @@
 //! Names that follow a call: `x-request-id` and W3C Trace Context.
 
+use apiverse_telemetry::TraceContext;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -42,13 +43,24 @@ pub(crate) fn new_request_id(unix_ms: u64) -> HeaderValue {
 /// A new trace is marked as sampled: the gateway does not know what the upstream wants, and "not
 /// sampled" would switch its tracing off.
 pub(crate) fn traceparent(headers: &HeaderMap) -> (HeaderValue, bool) {
+    let (text, goes_on) = next_traceparent(callers_traceparent(headers));
+    (visible(Bytes::copy_from_slice(&text)), goes_on)
+}
+
+/// The `traceparent` for the upstream of a call that has a place in a trace.
+pub(crate) fn traceparent_of(context: &TraceContext) -> (HeaderValue, bool) {
+    let text = context.traceparent();
+    let goes_on = context.parent.is_some();
+    (visible(Bytes::copy_from_slice(&text)), goes_on)
+}
+
+/// The one value that the caller sent, if it sent one.
+pub(crate) fn callers_traceparent(headers: &HeaderMap) -> Option<&[u8]> {
     let mut given = headers.get_all(&TRACEPARENT).iter();
-    let caller = match (given.next(), given.next()) {
+    match (given.next(), given.next()) {
         (Some(value), None) => Some(value.as_bytes()),
         _ => None,
-    };
-    let (text, goes_on) = next_traceparent(caller);
-    (visible(Bytes::copy_from_slice(&text)), goes_on)
+    }
 }
 
 /// The same from the one value the caller sent, if it sent one.

@@ -279,7 +279,7 @@ impl Loader {
                 Some(found) => self.put_organization(next, found),
                 None => next.remove_organization(id),
             },
-            Change::Purge(_) | Change::Resync => {}
+            Change::Purge(_) | Change::Failure(_) | Change::Forgiven(_) | Change::Resync => {}
         }
         Ok(())
     }

@@ -122,6 +122,7 @@ kinds! {
     mock: Mock => Ready<Mock>, transform::mock;
     cache: Cache => CompiledCache, CompiledCache::new;
     upstream: Upstream => Upstreaming, compile;
+    tokens: Tokens => Ready<()>, transform::tokens;
     response_transform: ResponseTransform => Ready<ResponseChange>, transform::response_change;
     compression: Compression => Ready<Compression>, transform::compression;
 }
@@ -143,6 +144,7 @@ impl Plan {
             || self.mock.is_some()
             || self.response_transform.is_some()
             || self.compression.is_some()
+            || self.tokens.is_some()
     }
 
     /// Unlike for any other policies that change what upstreams are asked, or which.

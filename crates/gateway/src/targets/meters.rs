@@ -48,6 +48,7 @@ pub(super) struct StateMeters {
     pub(super) hedges: Counter,
     pub(super) circuit_opened: Counter,
     pub(super) circuit_refused: Counter,
+    pub(super) circuit_open: Gauge,
     pub(super) mirrored: Counter,
     pub(super) mirror_dropped: Counter,
 }
@@ -59,14 +60,21 @@ impl StateMeters {
         const MIRROR: &str = "apiverse_upstream_mirrored_total";
         metrics::describe_counter!(AGAIN, "Tries after a call's first, by why they were made");
         metrics::describe_counter!(CIRCUIT, "Circuits opened, and calls refused by open ones");
+        metrics::describe_gauge!(
+            "apiverse_upstream_circuit_open",
+            "1: the circuit refuses calls; 0: calls pass, or one of them is on trial"
+        );
         metrics::describe_counter!(MIRROR, "Copies of calls that were sent, or left out");
         let api = api.to_string();
         let one = |name: &'static str, label: &'static str, value: &'static str| counter!(name, "api" => api.clone(), label => value);
+        let circuit_open = gauge!("apiverse_upstream_circuit_open", "api" => api.clone());
+        circuit_open.set(0.0);
         Self {
             retries: one(AGAIN, "kind", "retry"),
             hedges: one(AGAIN, "kind", "hedge"),
             circuit_opened: one(CIRCUIT, "event", "opened"),
             circuit_refused: one(CIRCUIT, "event", "refused"),
+            circuit_open,
             mirrored: one(MIRROR, "result", "sent"),
             mirror_dropped: one(MIRROR, "result", "left_out"),
         }

@@ -300,10 +300,15 @@ impl Circuit {
         match changed {
             Some(BreakerState::Open) => {
                 self.state.meters.circuit_opened.increment(1);
+                self.state.meters.circuit_open.set(1.0);
                 tracing::warn!(%api_id, "most calls fail; the circuit is open");
             }
-            Some(BreakerState::Closed) => tracing::info!(%api_id, "the circuit is closed again"),
-            Some(BreakerState::HalfOpen) | None => {}
+            Some(BreakerState::Closed) => {
+                self.state.meters.circuit_open.set(0.0);
+                tracing::info!(%api_id, "the circuit is closed again");
+            }
+            Some(BreakerState::HalfOpen) => self.state.meters.circuit_open.set(0.0),
+            None => {}
         }
     }
 }

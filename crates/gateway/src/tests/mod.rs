@@ -4,6 +4,7 @@ mod cache;
 mod cached_targets;
 mod calls;
 mod control;
+mod extended;
 mod forwarded;
 mod grpc;
 mod hostile;

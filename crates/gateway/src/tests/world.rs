@@ -338,6 +338,7 @@ async fn register(store: &Store, name: &str) -> OrganizationId {
         is_active: true,
         email_verified_at: None,
         credentials_version: 1,
+        time_zone: None,
         created_at: now(),
         updated_at: now(),
     };

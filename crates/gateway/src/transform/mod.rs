@@ -15,6 +15,8 @@ pub(crate) use compress::{CodedBody, compress};
 pub(crate) use cors::{answer_cors, preflight, refusal_cors, verdict};
 pub(crate) use message::Subject;
 pub(crate) use pool::Threads;
-pub(crate) use ready::{Ready, compression, cors, mock, request_change, response_change, schema};
-pub(crate) use request::{ask_for_whole, change_request, mocked, validate};
+pub(crate) use ready::{
+    Ready, compression, cors, mock, request_change, response_change, schema, tokens,
+};
+pub(crate) use request::{ask_for_plain, ask_for_whole, change_request, mocked, validate};
 pub(crate) use response::change_response;

@@ -6,7 +6,7 @@ use std::fmt;
 use apiverse_contract::FieldError;
 use apiverse_contract::policies::{
     CompressionPolicy, CorsPolicy, MockPolicy, RequestTransformPolicy, ResponseTransformPolicy,
-    ValidationPolicy,
+    TokensPolicy, ValidationPolicy,
 };
 use apiverse_transform::coding::Compression;
 use apiverse_transform::{Cors, Mock, RequestChange, RequestSchema, ResponseChange};
@@ -49,6 +49,15 @@ pub(crate) fn compression(
     _: Tools<'_>,
 ) -> Result<Ready<Compression>, Infallible> {
     let policy = Compression::new(&document);
+    Ok(Ready { origin, policy })
+}
+
+pub(crate) fn tokens(
+    _: TokensPolicy,
+    origin: PolicyOrigin,
+    _: Tools<'_>,
+) -> Result<Ready<()>, Infallible> {
+    let policy = ();
     Ok(Ready { origin, policy })
 }
 

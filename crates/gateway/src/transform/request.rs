@@ -142,6 +142,12 @@ pub(crate) fn ask_for_whole(request: &mut PolicyRequest) {
     );
 }
 
+/// Has the upstream answer without a coding, so that the answer can be read in passing.
+pub(crate) fn ask_for_plain(request: &mut PolicyRequest) {
+    let headers = &mut request.parts.headers;
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+}
+
 /// The answer of a mock, after its delay.
 pub(crate) async fn mocked(
     worker: &Worker,

@@ -19,6 +19,7 @@ use super::websocket::{Frames, close_frame};
 use crate::activity::Activity;
 use crate::buffers::Buffers;
 use crate::call::CallRecord;
+use crate::peer::Peer;
 use crate::timer::Deadline;
 use crate::worker::Worker;
 
@@ -44,6 +45,7 @@ pub(crate) async fn tunnel(
     limits: TunnelLimits,
     _activity: Activity,
 ) {
+    let _open = OpenTunnel::begin(&record.peer);
     let (client, upstream) = match futures_util::future::try_join(client, upstream).await {
         Ok(both) => both,
         Err(error) => {
@@ -62,6 +64,22 @@ pub(crate) async fn tunnel(
     }
     record.bytes_in = tunnel.up.written;
     record.bytes_out = tunnel.down.written;
+}
+
+/// Counts for the client's connection.
+struct OpenTunnel(Rc<Peer>);
+
+impl OpenTunnel {
+    fn begin(peer: &Rc<Peer>) -> Self {
+        peer.tunnel_begins();
+        Self(Rc::clone(peer))
+    }
+}
+
+impl Drop for OpenTunnel {
+    fn drop(&mut self) {
+        self.0.tunnel_ends();
+    }
 }
 
 /// One direction.

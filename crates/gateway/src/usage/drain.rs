@@ -114,6 +114,7 @@ impl Drain {
             match self.store_all() {
                 Ok(()) => {
                     self.recovered();
+                    self.meters.usage_stored_at.set(unix_micros() as f64 / 1e6);
                     retry = FIRST_PAUSE;
                     pause = INTERVAL;
                     for done in self.flushes.drain(..) {
@@ -274,6 +275,7 @@ impl Drain {
     }
 
     fn failed(&mut self, error: &StoreError) {
+        self.meters.usage_failures.increment(1);
         match self.failing_since {
             None => {
                 tracing::warn!(error = %error.cause(), "usage events wait for the database");

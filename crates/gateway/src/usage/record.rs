@@ -4,11 +4,12 @@
 //! method, error code (1 each), request id, path (2 each), id, organization (16 each), start,
 //! latency, bytes in, bytes out (8 each); then, as the flags say, API, key (16 each), time until
 //! the upstream answered (8), route (16), calls that a verification counts for (4), the API's
-//! version (16), what the cache did (1, always there); then the texts. Version 2 had no cache,
+//! version (16), what the cache did (1, always there), in version 4 tokens read and written (8 each);
+//! then the texts. Without tokens a record is one of version 3. Version 2 had no cache,
 //! version 1 neither route, verification nor version. A record of an older version
 //! is read by every later version, as it may lie in a journal while the program is replaced.
 
-use apiverse_contract::usage::CacheState;
+use apiverse_contract::usage::{CacheState, Tokens};
 use apiverse_contract::{
     ApiId, ErrorCode, KeyId, OrganizationId, RouteId, UsageEventId, VersionId,
 };
@@ -17,6 +18,7 @@ use http::Method;
 use uuid::Uuid;
 
 const VERSION: u8 = 3;
+const WITH_TOKENS: u8 = 4;
 /// The first version that says what the cache did.
 const WITH_CACHE: u8 = 3;
 const OLDEST: u8 = 1;
@@ -62,6 +64,7 @@ pub(crate) struct Event<'a> {
     pub(crate) version_id: Option<VersionId>,
     /// `None`: the call has nothing to do with the cache.
     pub(crate) cache: Option<CacheState>,
+    pub(crate) tokens: Tokens,
 }
 
 /// An event that is about to be written: its texts are cut, its length is known.
@@ -91,7 +94,8 @@ impl<'a> Record<'a> {
             + 8 * usize::from(event.upstream_us.is_some())
             + 16 * usize::from(event.route_id.is_some())
             + 4 * usize::from(event.verified.is_some())
-            + 16 * usize::from(event.version_id.is_some());
+            + 16 * usize::from(event.version_id.is_some())
+            + 16 * usize::from(event.tokens.counted().is_some());
         let texts = self.method.len() + self.error.len() + self.request_id.len() + self.path.len();
         // And a byte for the cache.
         FIXED + 1 + options + texts
@@ -109,7 +113,9 @@ impl<'a> Record<'a> {
             | flag(IS_VERIFICATION, event.verified.is_some())
             | flag(HAS_VERSION, event.version_id.is_some());
         let mut to = Cursor(to);
-        to.put([VERSION, flags]);
+        let tokens = event.tokens.counted();
+        let version = tokens.map_or(VERSION, |_| WITH_TOKENS);
+        to.put([version, flags]);
         to.put(event.status.to_le_bytes());
         // All are cut to less than their lengths can say.
         to.put([self.method.len() as u8, self.error.len() as u8]);
@@ -140,6 +146,10 @@ impl<'a> Record<'a> {
             to.put(*version.0.as_bytes());
         }
         to.put([event.cache.map_or(0, CacheState::code)]);
+        if let Some(tokens) = tokens {
+            to.put(tokens.input.to_le_bytes());
+            to.put(tokens.output.to_le_bytes());
+        }
         to.put_text(self.method);
         to.put_text(self.error);
         to.put_text(self.request_id);
@@ -151,7 +161,7 @@ impl<'a> Record<'a> {
 pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
     let mut from = Reader(record);
     let [version, flags] = from.take()?;
-    if !(OLDEST..=VERSION).contains(&version) {
+    if !(OLDEST..=WITH_TOKENS).contains(&version) {
         return None;
     }
     let status = u16::from_le_bytes(from.take()?);
@@ -193,6 +203,13 @@ pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
         WITH_CACHE.. => CacheState::from_code(u8::from_le_bytes(from.take()?)),
         _ => None,
     };
+    let tokens = match version {
+        WITH_TOKENS.. => Tokens {
+            input: u64::from_le_bytes(from.take()?),
+            output: u64::from_le_bytes(from.take()?),
+        },
+        _ => Tokens::default(),
+    };
     let method = from.text(method_len.into())?;
     let error = from.text(error_len.into())?;
     let request_id = from.text(request_id_len.into())?;
@@ -218,6 +235,7 @@ pub(crate) fn decode(record: &[u8]) -> Option<UsageEvent<'_>> {
         verified,
         version_id,
         cache,
+        tokens,
     })
 }
 
@@ -303,6 +321,7 @@ mod tests {
             verified: None,
             version_id: None,
             cache: None,
+            tokens: Tokens::default(),
         }
     }
 
@@ -320,6 +339,10 @@ mod tests {
                 whole.verified = Some(u32::MAX);
                 whole.version_id = Some(VersionId(Uuid::from_u128(5)));
                 whole.cache = Some(CacheState::Stale);
+                whole.tokens = Tokens {
+                    input: 7,
+                    output: u64::MAX,
+                };
             }
             let bytes = written(&whole);
             let back = decode(&bytes).unwrap();
@@ -338,6 +361,7 @@ mod tests {
             assert_eq!(back.verified, whole.verified.map(i64::from));
             assert_eq!(back.version_id, whole.version_id);
             assert_eq!(back.cache, whole.cache);
+            assert_eq!(back.tokens, whole.tokens);
         }
     }
 
@@ -355,7 +379,7 @@ mod tests {
                 ("/a", None, None, None)
             );
         }
-        bytes[0] = VERSION + 1;
+        bytes[0] = WITH_TOKENS + 1;
         assert_eq!(decode(&bytes), None);
     }
 
@@ -374,7 +398,7 @@ mod tests {
         #[test]
         fn any_bytes_are_safe(mut bytes in prop::collection::vec(any::<u8>(), 0..400), ours in any::<bool>()) {
             if let (true, Some(first)) = (ours, bytes.first_mut()) {
-                *first = VERSION;
+                *first = VERSION + *first % 2;
             }
             let _ = decode(&bytes);
         }

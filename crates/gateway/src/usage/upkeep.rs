@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use apiverse_store::{LIVE_KEPT_US, RollupHorizon, Store, StoreError};
 
 use crate::call::unix_micros;
+use crate::meters::{SUMMED, SUMMED_AT};
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// After a failure.
@@ -55,10 +56,14 @@ pub(super) async fn run(store: Store, kept: Kept) {
 /// Brings sums to blocks until the runtime ends.
 pub(super) async fn roll(store: Store, kept: Kept) {
     let mut is_failing = false;
+    let summed_at = metrics::gauge!(SUMMED_AT);
     loop {
         let begun = Instant::now();
         match roll_all(&store, kept).await {
-            Ok(()) => is_failing = false,
+            Ok(()) => {
+                is_failing = false;
+                summed_at.set(unix_micros() as f64 / 1e6);
+            }
             Err(error) => {
                 // Said once: the drain says more, and nothing is lost.
                 if !is_failing {
@@ -73,7 +78,13 @@ pub(super) async fn roll(store: Store, kept: Kept) {
 }
 
 async fn roll_all(store: &Store, kept: Kept) -> Result<(), StoreError> {
-    while store.usage_roll(kept.horizon(unix_micros())).await? > 0 {
+    let summed = metrics::counter!(SUMMED);
+    loop {
+        let count = store.usage_roll(kept.horizon(unix_micros())).await?;
+        summed.increment(count);
+        if count == 0 {
+            break;
+        }
         // Whoever stores calls comes between.
         tokio::task::yield_now().await;
     }

@@ -44,6 +44,7 @@ impl Platform {
         let permit = actor.require(Permission::UsageRead)?;
         let organization_id = permit.organization_id();
         let rows = self.store().budgets_list(organization_id).await?;
+        let _turn = self.turn(organization_id).await?;
         let data = self.budget_views(organization_id, rows).await?;
         Ok(Page {
             data,
@@ -161,6 +162,8 @@ impl Platform {
         action: &str,
         row: BudgetRow,
     ) -> Result<BudgetView, CostError> {
+        // Who has to come again has changed nothing.
+        let _turn = self.turn(row.organization_id).await?;
         let audit = self.audit(
             actor,
             Event {

@@ -13,7 +13,7 @@ use crate::usage::UsageError;
 
 operation_error! {
     /// Why prices, costs or budgets were not read or changed.
-    CostError { Forbidden, Invalid, PriceRuleGone, BudgetGone, TooMany }
+    CostError { Forbidden, Invalid, PriceRuleGone, BudgetGone, TooMany, AskedTooMuch }
 }
 
 impl From<UsageError> for CostError {
@@ -21,6 +21,7 @@ impl From<UsageError> for CostError {
         match error {
             UsageError::Forbidden(error) => Self::Forbidden(error),
             UsageError::Invalid(error) => Self::Invalid(error),
+            UsageError::AskedTooMuch(error) => Self::AskedTooMuch(error),
             UsageError::Store(error) => Self::Store(error),
         }
     }

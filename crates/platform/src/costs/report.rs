@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use apiverse_contract::alerts::AlertFilter;
 use apiverse_contract::costs::{
-    Amount, CostDay, CostDimension, CostQuery, CostReport, CostRow, PriceUnit,
+    Amount, CostDay, CostDimension, CostQuery, CostReport, CostRow, PriceUnit, PricedStatus,
 };
 use apiverse_contract::usage::UsageDimension;
 use apiverse_contract::{OrganizationId, PriceRuleId};
@@ -80,6 +81,7 @@ impl Platform {
             with_api: query.api_id.is_some(),
             with_key: query.key_id.is_some(),
         };
+        let _turn = self.turn(organization_id).await?;
         let rules = self.store().price_rules_list(organization_id).await?;
         let mut items = self.items(organization_id, &rules, wanted).await?;
         items.retain(|item| {
@@ -150,6 +152,42 @@ impl Platform {
         })
     }
 
+    /// What the calls of the day cost so far, in whole units of a currency.
+    pub(crate) async fn cost_of_today(
+        &self,
+        organization_id: OrganizationId,
+        currency: Option<&str>,
+        filter: &AlertFilter,
+    ) -> Result<f64, CostError> {
+        let today = self.now().date_naive();
+        let wanted = Wanted {
+            from: today,
+            to: today.checked_add_days(Days::new(1)).unwrap_or(today),
+            by: match filter.route {
+                Some(_) => Dimension::Route,
+                None => Dimension::Api,
+            },
+            with_api: filter.api_id.is_some(),
+            with_key: filter.key_id.is_some(),
+        };
+        let rules = self.store().price_rules_list(organization_id).await?;
+        let items = self.items(organization_id, &rules, wanted).await?;
+        let of_route = |value: &Value| match (&filter.route, value) {
+            (Some(wanted), Value::Route(_, found)) => route(wanted) == *found,
+            (wanted, _) => wanted.is_none(),
+        };
+        let cost = items.iter().filter(|item| {
+            Some(item.currency.as_str()) == currency
+                && filter.api_id.is_none_or(|id| item.api == Some(id.0))
+                && filter.key_id.is_none_or(|id| item.key == Some(id.0))
+                && of_route(&item.value)
+        });
+        let cost = micros(cost.map(|item| item.cost).sum());
+        #[expect(clippy::cast_precision_loss, reason = "compared, not counted")]
+        let whole = cost as f64 / 1_000_000.0;
+        Ok(whole)
+    }
+
     /// What each rule made the calls of each day cost.
     pub(super) async fn items(
         &self,
@@ -176,13 +214,19 @@ impl Platform {
                     by.push(dimension);
                 }
             }
+            let (mut status_classes, mut status_codes) = (Vec::new(), Vec::new());
+            for status in &rule.statuses {
+                match status {
+                    PricedStatus::Class(class) => status_classes.push(class.first_status() / 100),
+                    PricedStatus::Code(code) => status_codes.push(i32::from(*code)),
+                }
+            }
             let question = Question {
                 filter: Filter {
                     api: rule.api_id.map(|id| id.0),
                     route: rule.route.as_deref().map(route),
-                    status_classes: (rule.statuses.iter())
-                        .map(|class| class.first_status() / 100)
-                        .collect(),
+                    status_classes,
+                    status_codes,
                     served_only: !rule.refused,
                     uncached_only: !rule.cached,
                     ..Filter::default()
@@ -195,7 +239,7 @@ impl Platform {
                 from_us: midnight(begin),
                 to_us: midnight(end),
             };
-            let answer = self.ask(organization_id, question, span).await?;
+            let answer = self.answer(organization_id, question, span).await?;
             let (mut month, mut used) = (first_of_month(begin), 0);
             for (at, day) in days.iter().enumerate() {
                 if first_of_month(*day) != month {
@@ -257,6 +301,8 @@ fn units(sum: &Sum, unit: PriceUnit) -> i128 {
         PriceUnit::Call => i128::from(sum.calls) * SCALE,
         PriceUnit::MegabyteIn => sum.bytes_in.into(),
         PriceUnit::MegabyteOut => sum.bytes_out.into(),
+        PriceUnit::MillionTokensIn => sum.tokens_in.into(),
+        PriceUnit::MillionTokensOut => sum.tokens_out.into(),
     }
 }
 

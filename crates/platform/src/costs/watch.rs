@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use apiverse_cluster::Change;
 use apiverse_contract::OrganizationId;
+use apiverse_contract::alerts::WebhookTopic;
+use apiverse_contract::notifications::NotificationEvent;
 use apiverse_store::{BudgetRow, BudgetState};
 use serde_json::json;
 use uuid::Uuid;
@@ -12,6 +14,8 @@ use super::CostError;
 use super::budgets::{Month, is_reached, reached};
 use super::price::micros;
 use crate::actor::RequestInfo;
+use crate::notifications::{Addresses, Word};
+use crate::permissions::Permission;
 use crate::platform::{Event, Platform};
 
 /// How often budgets are looked at; calls of this long may pass beyond one that blocks.
@@ -102,6 +106,10 @@ impl Platform {
                 };
                 say(action, details);
             }
+            // First, so that nothing is forgotten: it is told once whatever happens.
+            if state.told > before || (blocks_anew && state.blocked_until_us.is_some()) {
+                self.say_of_budget(&row, state, spent).await;
+            }
             let noted = self
                 .store()
                 .budget_note(&row, state, blocks_anew, &lines)
@@ -111,6 +119,54 @@ impl Platform {
             }
         }
         Ok(())
+    }
+}
+
+impl Platform {
+    /// Tells those who look after the bills how far a budget is spent: once a threshold and month.
+    async fn say_of_budget(&self, row: &BudgetRow, state: BudgetState, spent: i64) {
+        let found = self.store().organization_get(row.organization_id).await;
+        let organization = found.ok().flatten().map(|found| found.name);
+        let budget = &row.budget;
+        let money = |micros: i64| {
+            let cents = micros / 10_000;
+            let (whole, part) = (cents / 100, cents % 100);
+            format!("{whole}.{part:02} {}", budget.currency)
+        };
+        let blocked = state.blocked_until_us.is_some();
+        let title = format!("{} % of the budget {} is spent", state.told, budget.name);
+        let mut values = vec![
+            ("budget", budget.name.clone()),
+            ("percent", state.told.to_string()),
+            ("spent", money(spent)),
+            ("amount", money(budget.amount_micros)),
+            ("organization", organization.unwrap_or_default()),
+            ("at", Self::moment(self.now())),
+        ];
+        if blocked {
+            values.push(("blocked", "yes".to_owned()));
+        }
+        let word = Word {
+            event: NotificationEvent::BudgetReached,
+            roles: Permission::CostsWrite.roles(),
+            addresses: Addresses::Of(WebhookTopic::Budgets),
+            cause: format!("{}:{}:{}:{blocked}", row.id, state.month_us, state.told),
+            link: "/console/costs".to_owned(),
+            values,
+            kind: "budget.reached",
+            title,
+            data: json!({
+                "budget_id": row.id,
+                "name": budget.name,
+                "percent": state.told,
+                "spent_micros": spent,
+                "amount_micros": budget.amount_micros,
+                "currency": budget.currency,
+                "blocked": blocked,
+                "url": format!("{}/console/costs", self.base_url()),
+            }),
+        };
+        self.say(row.organization_id, &word).await;
     }
 }
 

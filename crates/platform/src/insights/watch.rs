@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use apiverse_contract::alerts::WebhookTopic;
 use apiverse_contract::insights::{FindingMetric, FindingPart, FindingState};
+use apiverse_contract::notifications::NotificationEvent;
 use apiverse_contract::usage::UsageDimension;
 use apiverse_contract::{ApiId, OrganizationId};
 use apiverse_insight::{Contribution, Finding, Kind, Options, contributions, detect_weighted};
@@ -12,7 +14,10 @@ use apiverse_store::FindingRow;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::view::is_muted;
 use crate::clock::new_id;
+use crate::notifications::{Addresses, Word};
+use crate::permissions::Permission;
 use crate::platform::Platform;
 use crate::usage::{Names, Span, UsageError};
 
@@ -37,6 +42,8 @@ const FINDINGS: usize = 50;
 const PARTS: usize = 5;
 /// How long findings are kept.
 const KEPT_US: i64 = 400 * 1440 * MINUTE_US;
+/// What began longer ago is no news: it was there when somebody looked first.
+const TOLD_US: i64 = 6 * 60 * MINUTE_US;
 const LEASE: &str = "insights";
 
 impl Platform {
@@ -52,11 +59,16 @@ impl Platform {
                 .lease_take(LEASE, holder, now_us, until_us)
                 .await;
             let done = match is_ours {
-                Ok(true) => self.look_everywhere(now_us).await,
+                Ok(true) => {
+                    let done = self.look_everywhere(now_us).await;
+                    self.inner.meters.insights_at.set(now_us as f64 / 1e6);
+                    done
+                }
                 Ok(false) => Ok(()),
                 Err(error) => Err(error.into()),
             };
             if let Err(error) = done {
+                self.inner.meters.insights_failed.increment(1);
                 tracing::warn!(%error, "nobody looks for what is unusual right now");
             }
         }
@@ -68,7 +80,7 @@ impl Platform {
             .usage_organizations(now_us.saturating_sub(2 * 60 * MINUTE_US))
             .await?;
         for organization_id in organizations {
-            if let Err(error) = self.look_for_findings(organization_id).await {
+            if let Err(error) = self.look_and_tell(organization_id, true).await {
                 tracing::warn!(%error, %organization_id, "nobody looks for what is unusual there");
             }
         }
@@ -78,14 +90,22 @@ impl Platform {
         Ok(())
     }
 
-    /// Looks at the last days of an organization, and stores what is unusual; how many findings
-    /// there are.
+    /// Looks at the last days of an organization, and stores what is unusual, of which nobody is
+    /// told; how many findings there are.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn look_for_findings(
         &self,
         organization_id: OrganizationId,
+    ) -> Result<usize, UsageError> {
+        self.look_and_tell(organization_id, false).await
+    }
+
+    async fn look_and_tell(
+        &self,
+        organization_id: OrganizationId,
+        tells: bool,
     ) -> Result<usize, UsageError> {
         let now_us = self.now().timestamp_micros();
         let kept = self.inner.config.minutes_kept.as_secs() / 86_400;
@@ -116,8 +136,68 @@ impl Platform {
                 self.look_at(&what, &series, &known, &mut rows).await?;
             }
         }
+        // First, so that nothing is forgotten: it is told once whatever happens.
+        if tells {
+            self.say_of_findings(organization_id, &rows, &known, now_us)
+                .await?;
+        }
         self.store().findings_put(&rows).await?;
         Ok(rows.len())
+    }
+
+    /// Tells of what began lately: once each, and not of what is muted.
+    async fn say_of_findings(
+        &self,
+        organization_id: OrganizationId,
+        rows: &[FindingRow],
+        known: &Known,
+        now_us: i64,
+    ) -> Result<(), UsageError> {
+        let is_new = |row: &&FindingRow| {
+            let place = (row.api_id, row.route.clone(), row.metric.clone());
+            row.state == FindingState::Open.as_str()
+                && row.started_us > now_us - TOLD_US
+                && !known.contains_key(&(place, row.started_us))
+        };
+        let fresh: Vec<&FindingRow> = rows.iter().filter(is_new).collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let mutes = self.store().mutes_list(organization_id).await?;
+        let found = self.store().organization_get(organization_id).await?;
+        let organization = found.map(|found| found.name).unwrap_or_default();
+        let mut names = HashMap::new();
+        for row in fresh {
+            if is_muted(row, &mutes, now_us) {
+                continue;
+            }
+            let view = self.finding_view(organization_id, row.clone(), false, &mut names);
+            let Ok(view) = view.await else { continue };
+            let api = row.api_id.map(|id| id.to_string()).unwrap_or_default();
+            let word = Word {
+                event: NotificationEvent::Finding,
+                roles: Permission::UsageWrite.roles(),
+                addresses: Addresses::Of(WebhookTopic::Findings),
+                cause: format!(
+                    "{organization_id}:{api}:{}:{}:{}",
+                    row.route, row.metric, row.started_us
+                ),
+                link: "/console/insights?state=open".to_owned(),
+                values: vec![
+                    ("organization", organization.clone()),
+                    ("summary", view.summary.clone()),
+                    ("at", Self::moment(view.started_at)),
+                ],
+                kind: "finding.opened",
+                title: view.summary.clone(),
+                data: json!({
+                    "finding": view,
+                    "url": format!("{}/console/insights?state=open", self.base_url()),
+                }),
+            };
+            self.say(organization_id, &word).await;
+        }
+        Ok(())
     }
 
     /// The steps of the APIs or routes with most calls. They are read a few hours at a time, and
@@ -161,7 +241,7 @@ impl Platform {
                 only: only.clone(),
                 ..question.clone()
             };
-            for group in self.ask(organization_id, question, part).await?.groups {
+            for group in self.answer(organization_id, question, part).await?.groups {
                 all.entry(group.values).or_default().extend(&group.series);
             }
         }

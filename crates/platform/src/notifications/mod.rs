@@ -5,19 +5,21 @@ mod dispatch;
 mod outbox;
 mod reports;
 mod templates;
+mod webhooks;
 
-use apiverse_connectors::messages::{Mailgun, Twilio};
+use apiverse_connectors::messages::{Mailgun, Twilio, WebhookClient};
 use apiverse_contract::notifications::{Channel, NotificationEvent};
-use apiverse_contract::{NotificationId, OrganizationId, UserId};
+use apiverse_contract::{AlertWebhookId, NotificationId, OrganizationId, UserId};
 use apiverse_store::{NotificationRow, StoreError};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use outbox::preference_views;
 pub use outbox::{
-    OutboxGetError, OutboxListError, PreferencesError, PreferencesPutError, SuppressionListError,
-    SuppressionRemoveError,
+    MessagePreview, OutboxGetError, OutboxListError, PreferencesError, PreferencesPutError,
+    SuppressionListError, SuppressionRemoveError, TemplateError,
 };
 pub use reports::ReportError;
+pub(crate) use webhooks::{Addresses, Word, without_path};
 
 use crate::clock::new_id;
 use crate::fault::Broken;
@@ -31,6 +33,8 @@ pub struct MessagesConfig {
     pub mailgun: Option<Mailgun>,
     /// Without it text messages end in the outbox.
     pub twilio: Option<Twilio>,
+    /// Calls addresses of organizations. Without it such calls end in the outbox.
+    pub webhooks: Option<WebhookClient>,
     /// Whether the outbox shows what is in a message: in development only, since its links open
     /// accounts.
     pub show_content: bool,
@@ -70,6 +74,9 @@ pub(crate) struct Content {
     pub text: String,
     pub html: Option<String>,
     pub link: Option<String>,
+    /// The address that is called with the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<AlertWebhookId>,
 }
 
 impl Platform {
@@ -153,10 +160,12 @@ impl Platform {
                 Broken
             })?;
         row.subject = text.subject;
+        let is_email = row.channel == Channel::Email.as_str();
         let content = Content {
-            text: text.text,
-            html: (row.channel == Channel::Email.as_str()).then_some(text.html),
+            text: if is_email { text.text } else { text.short },
+            html: is_email.then_some(text.html),
             link,
+            webhook: None,
         };
         row.content = Some(self.seal_content(row.id, &content)?);
         Ok(())

@@ -9,9 +9,12 @@ use apiverse_store::{NotificationRow, OutboxScope, PreferenceRow, StoreError};
 use serde_json::json;
 
 use super::Content;
+use super::templates::samples;
 use crate::actor::Actor;
 use crate::cursor;
-use crate::fault::{Forbidden, Invalid, MessageGone, NothingThere, UserGone, operation_error};
+use crate::fault::{
+    Broken, Forbidden, Invalid, MessageGone, NothingThere, UserGone, operation_error,
+};
 use crate::permissions::{Permission, Permit};
 use crate::platform::{Event, Platform};
 
@@ -22,6 +25,10 @@ operation_error! {
 operation_error! {
     /// Why a message was not shown.
     OutboxGetError { Forbidden, MessageGone }
+}
+operation_error! {
+    /// Why a template was not shown.
+    TemplateError { Forbidden, Broken }
 }
 operation_error! {
     /// Why preferences were not shown.
@@ -38,6 +45,14 @@ operation_error! {
 operation_error! {
     /// Why an address was not taken off.
     SuppressionRemoveError { Forbidden, NothingThere }
+}
+
+/// What a message looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessagePreview {
+    pub subject: String,
+    pub text: String,
+    pub html: String,
 }
 
 impl Platform {
@@ -89,6 +104,30 @@ impl Platform {
             text,
             html,
             link,
+        })
+    }
+
+    /// What a message of an event looks like, with made-up values and a link that leads nowhere.
+    ///
+    /// # Errors
+    /// See [`TemplateError`].
+    pub fn template_preview(
+        &self,
+        actor: &Actor,
+        event: NotificationEvent,
+    ) -> Result<MessagePreview, TemplateError> {
+        actor.require(Permission::OutboxRead)?;
+        let link = format!("{}/example?token=…", self.base_url());
+        let templates = &self.inner.messages.templates;
+        let written = templates.render(event, self.base_url(), Some(&link), samples());
+        let written = written.map_err(|error| {
+            tracing::error!(%error, event = event.as_str(), "a message could not be written");
+            Broken
+        })?;
+        Ok(MessagePreview {
+            subject: written.subject,
+            text: written.text,
+            html: written.html,
         })
     }
 

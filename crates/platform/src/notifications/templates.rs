@@ -24,9 +24,14 @@ const fn source(event: NotificationEvent) -> &'static str {
         E::SignInFromNewPlace => include_str!("../../templates/sign_in_from_new_place.j2"),
         E::RefreshTokenReused => include_str!("../../templates/refresh_token_reused.j2"),
         E::TwoFactorChanged => include_str!("../../templates/two_factor_changed.j2"),
+        E::SecondFactorCode => include_str!("../../templates/second_factor_code.j2"),
         E::Invitation => include_str!("../../templates/invitation.j2"),
         E::InvitationAccepted => include_str!("../../templates/invitation_accepted.j2"),
         E::RoleChanged => include_str!("../../templates/role_changed.j2"),
+        E::Alert => include_str!("../../templates/alert.j2"),
+        E::BudgetReached => include_str!("../../templates/budget_reached.j2"),
+        E::Finding => include_str!("../../templates/finding.j2"),
+        E::ReportReady => include_str!("../../templates/report_ready.j2"),
     }
 }
 
@@ -43,6 +48,8 @@ pub struct Rendered {
     pub subject: String,
     pub text: String,
     pub html: String,
+    /// The text without what is around it: a text message.
+    pub short: String,
 }
 
 impl Default for Templates {
@@ -96,14 +103,17 @@ impl Templates {
         let rest: Vec<&str> = lines.collect();
         let rest = rest.join("\n");
         let paragraphs = rest.split("\n\n").map(str::trim);
-        let paragraphs: Vec<Value> = paragraphs
+        let paragraphs: Vec<&str> = paragraphs
             .filter(|paragraph| !paragraph.is_empty())
-            .map(Value::from)
             .collect();
+        let short = paragraphs.join("\n");
         let mut around: BTreeMap<&str, Value> = BTreeMap::new();
         around.insert("subject", Value::from(subject.as_str()));
         around.insert("action", Value::from(action));
-        around.insert("paragraphs", paragraphs.into_iter().collect());
+        around.insert(
+            "paragraphs",
+            paragraphs.into_iter().map(Value::from).collect(),
+        );
         around.insert("link", link.map_or(Value::UNDEFINED, Value::from));
         around.insert("base_url", Value::from(base_url));
         let around = Value::from(around);
@@ -117,6 +127,7 @@ impl Templates {
                 .environment
                 .get_template("layout.html")?
                 .render(&around)?,
+            short,
         })
     }
 }
@@ -132,29 +143,53 @@ fn plain(value: &str) -> String {
     one_line.replace("://", ": //")
 }
 
+/// An example of every value any template names, for looking at messages before one is sent.
+pub fn samples() -> Vec<(&'static str, String)> {
+    [
+        ("ip", "192.0.2.1"),
+        ("at", "21 November 2026, 14:00 UTC"),
+        ("expires", "22 November 2026, 14:00 UTC"),
+        ("email", "ada@example.com"),
+        ("device", "Firefox on Linux"),
+        ("state", "on"),
+        ("code", "123456"),
+        ("inviter", "Ada Lovelace"),
+        ("organization", "Acme & Sons"),
+        ("role", "admin"),
+        ("before", "viewer"),
+        ("member", "Bob"),
+        ("actor", "Ada"),
+        ("title", "Firing: slow"),
+        ("rule", "slow"),
+        ("summary", "p95 latency is 412 ms"),
+        ("budget", "All of it"),
+        ("percent", "80"),
+        ("spent", "80.00 EUR"),
+        ("amount", "100.00 EUR"),
+        ("report", "Weekly report"),
+        ("range", "16 – 22 November 2026 (Europe/Berlin)"),
+        ("calls", "12,345 calls (+4.2 % against the time before)"),
+        ("errors", "1.20 % of them errors (before: 0.90 %)"),
+        ("latency", "p95 212 ms (before: 198 ms)"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name, value.to_owned()))
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every value any template names.
+    /// With a name that is no name.
     fn values() -> Vec<(&'static str, String)> {
-        [
-            ("ip", "192.0.2.1"),
-            ("at", "21 November 2026, 14:00 UTC"),
-            ("expires", "22 November 2026, 14:00 UTC"),
-            ("email", "ada@example.com"),
-            ("device", "Firefox on Linux"),
-            ("state", "on"),
-            ("inviter", "Ada <b>L</b>"),
-            ("organization", "Acme & Sons"),
-            ("role", "admin"),
-            ("before", "viewer"),
-            ("member", "Bob"),
-            ("actor", "Ada"),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name, value.to_owned()))
-        .collect()
+        let mut values = samples();
+        for (name, value) in &mut values {
+            if *name == "inviter" {
+                *value = "Ada <b>L</b>".to_owned();
+            }
+        }
+        values
     }
 
     #[test]
@@ -183,7 +218,7 @@ mod tests {
     #[test]
     fn what_strangers_chose_stays_text() {
         let templates = Templates::default();
-        let mut values = values();
+        let mut values = samples();
         for (name, value) in &mut values {
             if *name == "inviter" {
                 *value = "x\r\nBcc: y@z.example\n\nhttps://evil.example".to_owned();

@@ -35,6 +35,7 @@ async fn call(bench: &Bench, organization_id: OrganizationId, first: usize, coun
             verified: None,
             version_id: None,
             cache: None,
+            tokens: apiverse_contract::usage::Tokens::default(),
         })
         .collect();
     let events: Vec<_> = rows.iter().map(UsageRow::as_event).collect();

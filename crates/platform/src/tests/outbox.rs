@@ -138,7 +138,7 @@ async fn serve(mut stream: tokio::net::TcpStream, mood: Mood, taken: &Mutex<Vec<
 }
 
 /// Head and body of a request with a `Content-Length`.
-async fn read_request(stream: &mut tokio::net::TcpStream) -> Option<(String, String)> {
+pub(super) async fn read_request(stream: &mut tokio::net::TcpStream) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -167,6 +167,7 @@ async fn with(provider: &Provider) -> Bench {
         config.messages = MessagesConfig {
             mailgun: Some(provider.config()),
             twilio: None,
+            webhooks: None,
             show_content: false,
             register_by_mail: false,
         };

@@ -66,6 +66,7 @@ impl Traffic {
             verified: None,
             version_id: None,
             cache: None,
+            tokens: apiverse_contract::usage::Tokens::default(),
         });
         self.rows.last_mut().expect("was pushed")
     }

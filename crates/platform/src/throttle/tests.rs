@@ -11,6 +11,27 @@ fn ip(text: &str) -> Option<IpAddr> {
     Some(text.parse().expect("an address"))
 }
 
+#[test]
+fn what_other_nodes_count_counts_here() {
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
+    let from = ip("198.51.100.1");
+    let account = throttle.key(Place::Account(blake3::hash(b"a@b.co"), Network::of(from)));
+    for _ in 0..5 {
+        throttle.hear(Change::Failure(account), at(0));
+    }
+    assert_eq!(wait(&throttle, "a@b.co", from, at(0)), 1);
+    assert_eq!(wait(&throttle, "a@b.co", ip("198.51.100.2"), at(0)), 0);
+    assert_eq!(wait(&throttle, "b@b.co", from, at(0)), 0);
+    throttle.hear(Change::Forgiven(account), at(0));
+    assert_eq!(wait(&throttle, "a@b.co", from, at(0)), 0);
+    // Another installation at the same Redis has another secret.
+    let other = Throttle::new(ThrottleConfig::default(), [8; 32], None);
+    for _ in 0..5 {
+        other.hear(Change::Failure(account), at(0));
+    }
+    assert_eq!(wait(&other, "a@b.co", from, at(0)), 0);
+}
+
 /// What an attempt comes to without waiting for others.
 fn attempt<'a>(
     throttle: &'a Throttle,
@@ -50,7 +71,7 @@ fn wait(throttle: &Throttle, email: &str, from: Option<IpAddr>, now: DateTime<Ut
 
 #[test]
 fn waits_double_and_end() {
-    let throttle = Throttle::new(ThrottleConfig::default());
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
     let from = ip("198.51.100.1");
     for _ in 0..5 {
         fail(&throttle, "a@b.co", from, at(0));
@@ -67,7 +88,7 @@ fn waits_double_and_end() {
 
 #[test]
 fn guesses_at_the_same_time_share_the_allowance() {
-    let throttle = Throttle::new(ThrottleConfig::default());
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
     let from = ip("198.51.100.1");
     let open = |now| -> Vec<Attempt<'_>> {
         (0..100)
@@ -88,7 +109,7 @@ fn guesses_at_the_same_time_share_the_allowance() {
 
 #[tokio::test]
 async fn who_waits_goes_on_when_the_others_are_decided() {
-    let throttle = Throttle::new(ThrottleConfig::default());
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
     let from = ip("198.51.100.1");
     let mut open: Vec<Attempt<'_>> = (0..5)
         .map(|_| begin(&throttle, "a@b.co", from, at(0)))
@@ -122,7 +143,7 @@ async fn who_waits_goes_on_when_the_others_are_decided() {
 
 #[test]
 fn not_everybody_may_wait() {
-    let throttle = Throttle::new(ThrottleConfig::default());
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
     let _open: Vec<Attempt<'_>> = (0..5)
         .map(|_| begin(&throttle, "a@b.co", None, at(0)))
         .collect();
@@ -140,7 +161,7 @@ fn not_everybody_may_wait() {
 
 #[test]
 fn what_could_not_be_checked_does_not_count() {
-    let throttle = Throttle::new(ThrottleConfig::default());
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
     let from = ip("198.51.100.1");
     for _ in 0..5 {
         fail(&throttle, "a@b.co", from, at(0));
@@ -156,7 +177,7 @@ fn what_could_not_be_checked_does_not_count() {
 
 #[test]
 fn a_success_clears_the_account_at_this_address() {
-    let throttle = Throttle::new(ThrottleConfig::default());
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
     let (here, there) = (ip("198.51.100.1"), ip("203.0.113.9"));
     for from in [here, there] {
         for _ in 0..5 {
@@ -173,7 +194,7 @@ fn a_success_clears_the_account_at_this_address() {
 
 #[test]
 fn a_stranger_does_not_lock_the_owner_out() {
-    let throttle = Throttle::new(ThrottleConfig::default());
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
     for n in 0..1000 {
         let from = IpAddr::from([198, 51, (n / 200) as u8, (n % 200) as u8]);
         fail(&throttle, "a@b.co", Some(from), at(0));
@@ -192,7 +213,7 @@ fn a_stranger_does_not_lock_the_owner_out() {
 
 #[test]
 fn an_address_that_tries_many_accounts_waits() {
-    let throttle = Throttle::new(ThrottleConfig::default());
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
     for n in 0..30 {
         fail(&throttle, &format!("{n}@b.co"), ip("2001:db8::1"), at(0));
     }
@@ -207,7 +228,7 @@ fn an_address_that_tries_many_accounts_waits() {
 
 #[test]
 fn registrations_are_bounded_by_address() {
-    let throttle = Throttle::new(ThrottleConfig::default());
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
     for _ in 0..60 {
         assert_eq!(throttle.register(ip("198.51.100.1"), at(0)), Ok(()));
     }
@@ -217,10 +238,14 @@ fn registrations_are_bounded_by_address() {
 
 #[test]
 fn it_can_be_switched_off() {
-    let throttle = Throttle::new(ThrottleConfig {
-        enabled: false,
-        ..ThrottleConfig::default()
-    });
+    let throttle = Throttle::new(
+        ThrottleConfig {
+            enabled: false,
+            ..ThrottleConfig::default()
+        },
+        [7; 32],
+        None,
+    );
     for _ in 0..100 {
         fail(&throttle, "a@b.co", None, at(0));
         assert_eq!(throttle.register(None, at(0)), Ok(()));
@@ -230,7 +255,7 @@ fn it_can_be_switched_off() {
 
 #[test]
 fn memory_is_bounded() {
-    let throttle = Throttle::new(ThrottleConfig::default());
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
     for n in 0..CAPACITY as u32 {
         let from = IpAddr::from((0x0a00_0000 + n).to_be_bytes());
         fail(
@@ -244,5 +269,5 @@ fn memory_is_bounded() {
     // The newest are kept.
     let last = IpAddr::from((0x0a00_0000 + CAPACITY as u32 - 1).to_be_bytes());
     let counts = throttle.counts.lock();
-    assert!(counts.contains_key(&Place::Address(Network::of(Some(last)))));
+    assert!(counts.contains_key(&throttle.key(Place::Address(Network::of(Some(last))))));
 }

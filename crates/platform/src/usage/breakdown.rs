@@ -254,7 +254,7 @@ impl<'a> Names<'a> {
     }
 
     /// The name of an API, key, version or route.
-    pub(super) async fn name(
+    pub(crate) async fn name(
         &mut self,
         dimension: UsageDimension,
         id: Uuid,

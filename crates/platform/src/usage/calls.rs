@@ -34,6 +34,7 @@ impl Platform {
         let wanted = filter::of_calls(permit.organization_id(), &query, span)?;
         let page = match filter::route(&query)? {
             Some(Route::Learned(route)) => {
+                let _turn = self.turn(wanted.organization_id).await?;
                 self.calls_of_route(&wanted, &route, before, limit).await?
             }
             _ => {
@@ -120,6 +121,7 @@ fn view(row: CallRow) -> CallView {
         upstream_ms: usage.upstream_us.map(|us| milliseconds(us as f64)),
         bytes_in: count(usage.bytes_in),
         bytes_out: count(usage.bytes_out),
+        tokens: usage.tokens.counted(),
         error_code: usage.error_code,
         cost: usage.verified.map(count),
     }

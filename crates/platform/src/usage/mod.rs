@@ -6,20 +6,23 @@ mod errors;
 mod filter;
 mod report;
 mod steps;
+mod turns;
 
 pub(crate) use breakdown::Names;
+pub(crate) use steps::moment;
+pub(crate) use turns::Turns;
 
 use apiverse_contract::OrganizationId;
 use apiverse_contract::usage::UsageQuery;
 use apiverse_rollup::{Answer, Kept, Question, Scan, Step, plan};
 use chrono::{DateTime, Utc};
 
-use crate::fault::{Invalid, operation_error};
+use crate::fault::{AskedTooMuch, Invalid, operation_error};
 use crate::platform::Platform;
 
 operation_error! {
     /// Why a question about usage was not answered.
-    UsageError { Forbidden, Invalid }
+    UsageError { Forbidden, Invalid, AskedTooMuch }
 }
 
 /// A range that ends this shortly before now, or later, means all there is.
@@ -53,8 +56,31 @@ impl Span {
 }
 
 impl Platform {
-    /// What the sums say about a stretch of time.
+    /// What the sums say about a stretch of time, when it is the organization's turn to ask.
     pub(crate) async fn ask(
+        &self,
+        organization_id: OrganizationId,
+        question: Question,
+        span: Span,
+    ) -> Result<Answer, UsageError> {
+        let _turn = self.turn(organization_id).await?;
+        self.answer(organization_id, question, span).await
+    }
+
+    /// Waits for the organization's turn to ask much.
+    pub(crate) async fn turn(
+        &self,
+        organization_id: OrganizationId,
+    ) -> Result<turns::Turn, AskedTooMuch> {
+        self.inner
+            .turns
+            .take(organization_id, &self.inner.meters)
+            .await
+    }
+
+    /// What the sums say about a stretch of time, without waiting for a turn: for whoever has one,
+    /// and for tasks of which there is one.
+    pub(crate) async fn answer(
         &self,
         organization_id: OrganizationId,
         question: Question,

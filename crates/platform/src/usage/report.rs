@@ -172,6 +172,8 @@ pub(super) fn totals(sum: &Sum) -> UsageTotals {
         bytes_out: sum.bytes_out,
         cache_lookups: sum.cache_lookups,
         cache_hits: sum.cache_hits,
+        tokens_in: sum.tokens_in,
+        tokens_out: sum.tokens_out,
         avg_ms,
         p50_ms: percentile(sum, 0.50),
         p95_ms: percentile(sum, 0.95),

@@ -2,7 +2,7 @@
 
 use apiverse_contract::usage::Granularity;
 use apiverse_rollup::Step;
-use chrono::{Days, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{Days, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::{Span, at};
@@ -53,14 +53,19 @@ pub(super) fn steps(span: Span, granularity: Granularity, zone: Tz, most: usize)
 
 /// When a day begins. Where clocks are set forward at midnight, it begins later.
 fn midnight(date: chrono::NaiveDate, zone: Tz) -> i64 {
-    let midnight = date.and_time(NaiveTime::MIN);
+    moment(date.and_time(NaiveTime::MIN), zone)
+}
+
+/// When it is a time of the zone for the first time, or is later than it, where clocks are set
+/// forward over it.
+pub(crate) fn moment(local: NaiveDateTime, zone: Tz) -> i64 {
     for quarters in 0..12 {
-        let local = midnight + TimeDelta::minutes(15 * quarters);
-        if let Some(start) = zone.from_local_datetime(&local).earliest() {
+        let later = local + TimeDelta::minutes(15 * quarters);
+        if let Some(start) = zone.from_local_datetime(&later).earliest() {
             return start.timestamp_micros();
         }
     }
-    Utc.from_utc_datetime(&midnight).timestamp_micros()
+    Utc.from_utc_datetime(&local).timestamp_micros()
 }
 
 /// The longest blocks that lie within one step each.

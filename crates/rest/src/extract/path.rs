@@ -3,8 +3,9 @@
 use std::str::FromStr;
 
 use apiverse_contract::{
-    AccessTokenId, ApiId, BudgetId, ErrorCode, FindingId, InvitationId, KeyId, MuteId,
-    NotificationId, OrganizationId, PriceRuleId, RouteId, ServiceAccountId, SessionId, UserId,
+    AccessTokenId, AlertRuleId, AlertWebhookId, ApiId, BudgetId, ErrorCode, FindingId, IdentityId,
+    InvitationId, KeyId, MuteId, NotificationId, OrganizationId, PasskeyId, PriceRuleId, ReportId,
+    ReportScheduleId, RouteId, SavedViewId, ServiceAccountId, SessionId, SilenceId, SloId, UserId,
     VersionId,
 };
 use axum::extract::{FromRequestParts, Path};
@@ -42,6 +43,34 @@ impl ResourceId for BudgetId {
     const NOT_FOUND: ErrorCode = ErrorCode::BudgetNotFound;
 }
 
+impl ResourceId for AlertRuleId {
+    const NOT_FOUND: ErrorCode = ErrorCode::AlertRuleNotFound;
+}
+
+impl ResourceId for SilenceId {
+    const NOT_FOUND: ErrorCode = ErrorCode::SilenceNotFound;
+}
+
+impl ResourceId for AlertWebhookId {
+    const NOT_FOUND: ErrorCode = ErrorCode::AlertWebhookNotFound;
+}
+
+impl ResourceId for ReportScheduleId {
+    const NOT_FOUND: ErrorCode = ErrorCode::ReportScheduleNotFound;
+}
+
+impl ResourceId for ReportId {
+    const NOT_FOUND: ErrorCode = ErrorCode::ReportNotFound;
+}
+
+impl ResourceId for SavedViewId {
+    const NOT_FOUND: ErrorCode = ErrorCode::SavedViewNotFound;
+}
+
+impl ResourceId for SloId {
+    const NOT_FOUND: ErrorCode = ErrorCode::SloNotFound;
+}
+
 impl ResourceId for FindingId {
     const NOT_FOUND: ErrorCode = ErrorCode::FindingNotFound;
 }
@@ -62,8 +91,16 @@ impl ResourceId for InvitationId {
     const NOT_FOUND: ErrorCode = ErrorCode::InvitationNotFound;
 }
 
+impl ResourceId for IdentityId {
+    const NOT_FOUND: ErrorCode = ErrorCode::IdentityNotFound;
+}
+
 impl ResourceId for AccessTokenId {
     const NOT_FOUND: ErrorCode = ErrorCode::AccessTokenNotFound;
+}
+
+impl ResourceId for PasskeyId {
+    const NOT_FOUND: ErrorCode = ErrorCode::PasskeyNotFound;
 }
 
 impl ResourceId for ServiceAccountId {

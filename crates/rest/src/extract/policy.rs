@@ -80,6 +80,7 @@ impl PolicyBody {
             PolicyKind::Mock => PolicyDocument::Mock(parse::object(bytes)?),
             PolicyKind::Cache => PolicyDocument::Cache(parse::object(bytes)?),
             PolicyKind::Upstream => PolicyDocument::Upstream(parse::object(bytes)?),
+            PolicyKind::Tokens => PolicyDocument::Tokens(parse::object(bytes)?),
             PolicyKind::ResponseTransform => {
                 PolicyDocument::ResponseTransform(parse::object(bytes)?)
             }

@@ -9,6 +9,8 @@ pub mod panics;
 pub mod request_id;
 pub mod session;
 
+pub(crate) use observe::describe;
+
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 
@@ -28,5 +30,5 @@ pub fn layers(router: Router, state: &RestState) -> Router {
         .layer(from_fn_with_state(state.clone(), cors::cors))
         .layer(from_fn_with_state(state.clone(), hosts::check))
         .layer(from_fn_with_state(state.clone(), headers::secure))
-        .layer(from_fn(observe::observe))
+        .layer(from_fn_with_state(state.clone(), observe::observe))
 }

@@ -26,7 +26,7 @@ const DESCRIPTION: &str = "The REST API of APIverse, a self-hosted API platform.
     Authenticate with `Authorization: Bearer` and an access token from `POST /auth/login`, or the \
     operator's `UNIFIED_API_KEY`; browsers may use the console's session cookie.";
 
-const TAGS: [(&str, &str); 18] = [
+const TAGS: [(&str, &str); 20] = [
     (
         "accounts",
         "Registering, signing in, the own account and its sessions",
@@ -60,6 +60,14 @@ const TAGS: [(&str, &str); 18] = [
     ("usage", "What went through the gateway"),
     ("insights", "What was unusual in it"),
     ("costs", "What it cost: prices, costs, budgets"),
+    (
+        "alerts",
+        "When somebody should look: alert rules, silences, objectives and their error budgets",
+    ),
+    (
+        "reports",
+        "Summaries of usage by day, week or month, kept and mailed",
+    ),
     ("audit", "Who changed what"),
     (
         "notifications",

@@ -104,12 +104,17 @@ fn detail(code: ErrorCode) -> &'static str {
         ErrorCode::StepUpRequired => "prove who you are again (`POST /auth/step-up`)",
         ErrorCode::TwoFactorRequired => "set a second factor up: the organization requires one",
         ErrorCode::AccessTokenNotFound => "there is no access token of yours with this id",
+        ErrorCode::PasskeyNotFound => "there is no passkey of yours with this id",
         ErrorCode::ServiceAccountNotFound => "there is no service account with this id",
+        ErrorCode::SavedViewNameTaken => "another view of yours has this name",
         ErrorCode::ServiceAccountNameTaken => "another service account has this name",
         ErrorCode::TwoFactorOn => "there is a second factor already",
         ErrorCode::TwoFactorOff => "there is no second factor; set one up first",
         ErrorCode::InvalidLink => "the link was used, or is too old; ask for another one",
         ErrorCode::LastOwner => "you are the only owner; make somebody else an owner first",
+        ErrorCode::IdentityNotFound => "you have no linked sign-in with this id",
+        ErrorCode::IdentityTaken => "this sign-in belongs to another account",
+        ErrorCode::LastWayIn => "it is your only way to sign in; set a password first",
         ErrorCode::InvalidSignature => "the report is not signed by the service",
         ErrorCode::AuthenticationRequired => {
             "sign in, or send an access token as `Authorization: Bearer`"
@@ -133,6 +138,15 @@ fn detail(code: ErrorCode) -> &'static str {
         ErrorCode::PolicyNotFound => "no policy of this kind is attached there",
         ErrorCode::PriceRuleNotFound => "there is no price rule with this id in your organization",
         ErrorCode::BudgetNotFound => "there is no budget with this id in your organization",
+        ErrorCode::AlertRuleNotFound => "there is no alert rule with this id in your organization",
+        ErrorCode::SilenceNotFound => "there is no silence with this id in your organization",
+        ErrorCode::AlertWebhookNotFound => "there is no webhook with this id in your organization",
+        ErrorCode::SavedViewNotFound => "you see no saved view with this id",
+        ErrorCode::SloNotFound => "there is no objective with this id in your organization",
+        ErrorCode::ReportScheduleNotFound => {
+            "there is no schedule of reports with this id in your organization"
+        }
+        ErrorCode::ReportNotFound => "there is no report with this id in your organization",
         ErrorCode::FindingNotFound => "there is no finding with this id in your organization",
         ErrorCode::MuteNotFound => "there is no mute with this id in your organization",
         ErrorCode::VersionNotFound => "there is no such version of this API",

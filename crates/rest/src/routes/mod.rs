@@ -3,6 +3,7 @@
 
 pub mod access_tokens;
 pub mod accounts;
+pub mod alerts;
 pub mod apis;
 pub mod audit;
 pub mod configuration;
@@ -17,8 +18,13 @@ pub mod live;
 pub mod metrics;
 pub mod notifications;
 pub mod organizations;
+pub mod passkeys;
 pub mod policies;
+pub mod reports;
+pub mod saved_views;
 pub mod sessions;
+pub mod sign_in;
+pub mod slos;
 pub mod two_factor;
 pub mod usage;
 pub mod verify;

@@ -5,11 +5,12 @@ use apiverse_contract::usage::{
     CallView, ErrorRow, LatencyReport, TopRow, UsageBreakdown, UsageFormat, UsageQuery,
     UsageReport, UsageTotals,
 };
+use apiverse_platform::Csv;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
-use crate::csv::Csv;
+use crate::csv::file;
 use crate::openapi::problems::{QUERY, ROLE, SIGNED_IN, problems};
 use crate::{ApiProblem, ApiQuery, Authenticated, RestState};
 
@@ -83,7 +84,7 @@ pub async fn report(
         }
         csv.end_row();
     }
-    Ok(csv.into_response("usage.csv"))
+    Ok(file(csv, "usage.csv"))
 }
 
 /// List calls
@@ -121,6 +122,8 @@ pub async fn calls(
         "upstream_ms",
         "bytes_in",
         "bytes_out",
+        "tokens_in",
+        "tokens_out",
     ]);
     let mut rows = 0;
     let mut cursor = query.cursor.clone();
@@ -140,7 +143,7 @@ pub async fn calls(
             break;
         }
     }
-    Ok(csv.into_response("calls.csv"))
+    Ok(file(csv, "calls.csv"))
 }
 
 fn call_row(csv: &mut Csv, call: &CallView) {
@@ -161,6 +164,8 @@ fn call_row(csv: &mut Csv, call: &CallView) {
     csv.value(call.upstream_ms);
     csv.value(Some(call.bytes_in));
     csv.value(Some(call.bytes_out));
+    csv.value(call.tokens.map(|tokens| tokens.input));
+    csv.value(call.tokens.map(|tokens| tokens.output));
     csv.end_row();
 }
 
@@ -221,6 +226,8 @@ pub async fn breakdown(
         "p50_ms",
         "p95_ms",
         "p99_ms",
+        "tokens_in",
+        "tokens_out",
     ]);
     for row in &breakdown.data {
         for at in 0..2 {
@@ -233,7 +240,7 @@ pub async fn breakdown(
         totals_cells(&mut csv, &row.totals);
         csv.end_row();
     }
-    Ok(csv.into_response("breakdown.csv"))
+    Ok(file(csv, "breakdown.csv"))
 }
 
 fn totals_cells(csv: &mut Csv, totals: &UsageTotals) {
@@ -251,6 +258,8 @@ fn totals_cells(csv: &mut Csv, totals: &UsageTotals) {
     for latency in [totals.avg_ms, totals.p50_ms, totals.p95_ms, totals.p99_ms] {
         csv.value(latency);
     }
+    csv.value(Some(totals.tokens_in));
+    csv.value(Some(totals.tokens_out));
 }
 
 /// Show how long calls took

@@ -86,10 +86,17 @@ impl App {
             secure_cookies: settings.secure_cookies,
             calls_kept: None,
             minutes_kept: std::time::Duration::from_secs(8 * 86_400),
+            questions: 8,
             throttle: ThrottleConfig::default(),
             messages: MessagesConfig {
                 show_content: true,
                 ..MessagesConfig::default()
+            },
+            sign_in: apiverse_platform::SignInConfig::default(),
+            accounts: apiverse_platform::AccountsConfig::default(),
+            reports: apiverse_platform::ReportsConfig {
+                objects: apiverse_connectors::objects::Objects::memory(),
+                kept: Duration::from_secs(86_400),
             },
         };
         let bus = Bus::local();

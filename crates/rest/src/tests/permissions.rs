@@ -38,17 +38,27 @@ fn case(operation: &str, ids: &Ids) -> Option<Case> {
     let (needs, body) = match operation {
         "health" | "health_ready" | "login" | "refresh" | "register" | "forgot_password"
         | "reset_password" | "password_strength" | "verify_email" | "confirm_email"
-        | "show_invitation" | "mailgun_webhook" | "twilio_webhook" | "login_mfa" => {
+        | "show_invitation" | "mailgun_webhook" | "twilio_webhook" | "clerk_webhook" | "login_mfa"
+        | "login_passkey" | "begin_login_passkey" | "begin_mfa_passkey" | "send_mfa_sms" => {
             (Needs::Nobody, json!({}))
         }
         "me" | "list_sessions" | "revoke_session" | "get_notification_preferences"
         | "list_organizations" | "export_me" | "resend_verification" | "switch_organization"
-        | "logout" | "revoke_other_sessions" | "leave_organization" => {
+        | "logout" | "revoke_other_sessions" | "leave_organization" | "list_identities"
+        | "unlink_identity" => {
             (Needs::Caller, json!({}))
         }
         "get_two_factor" | "begin_totp" | "renew_recovery_codes" | "remove_totp" => {
             (Needs::Caller, json!({}))
         }
+        "list_passkeys" | "begin_passkey" | "remove_passkey" | "begin_step_up_passkey"
+        | "remove_sms" | "send_step_up_sms" => (Needs::Caller, json!({})),
+        "create_passkey" => {
+            (Needs::Caller, json!({ "name": "k", "ceremony": "none", "credential": {} }))
+        }
+        "rename_passkey" => (Needs::Caller, json!({ "name": "k" })),
+        "begin_sms" => (Needs::Caller, json!({ "phone": "none" })),
+        "confirm_sms" => (Needs::Caller, json!({ "code": "0" })),
         "confirm_totp" => (Needs::Caller, json!({ "code": "0" })),
         "step_up" => (Needs::Caller, json!({ "password": "no" })),
         "require_two_factor" => (Needs::All(&[P::OrganizationWrite]), json!({ "required": false })),
@@ -142,6 +152,51 @@ fn case(operation: &str, ids: &Ids) -> Option<Case> {
         "acknowledge_finding" => (Needs::All(&[P::UsageWrite]), json!({ "note": "known" })),
         "create_mute" => (Needs::All(&[P::UsageWrite]), json!({ "metric": "traffic" })),
         "reopen_finding" | "delete_mute" => (Needs::All(&[P::UsageWrite]), json!({})),
+        "list_alert_rules" | "get_alert_rule" | "list_incidents" | "list_silences"
+        | "list_alert_webhooks" | "list_slos" | "get_slo" => (Needs::All(&[P::UsageRead]), json!({})),
+        "create_alert_rule" | "replace_alert_rule" => (
+            Needs::All(&[P::UsageWrite]),
+            json!({ "name": "r", "condition": { "kind": "absence", "minutes": 5 } }),
+        ),
+        "preview_alert_rule" => (
+            Needs::All(&[P::UsageRead]),
+            json!({ "name": "r", "condition": { "kind": "absence", "minutes": 5 } }),
+        ),
+        "create_silence" => (
+            Needs::All(&[P::UsageWrite]),
+            json!({ "until": "2026-01-01T00:00:00Z", "reason": "deploy" }),
+        ),
+        "create_alert_webhook" => (
+            Needs::All(&[P::UsageWrite]),
+            json!({ "name": "w", "url": "https://hooks.example.com/x" }),
+        ),
+        "create_slo" | "replace_slo" => (
+            Needs::All(&[P::UsageWrite]),
+            json!({
+                "name": "up", "api_id": ids.api, "objective": { "kind": "availability" },
+                "target": 99.9, "days": 30,
+            }),
+        ),
+        "delete_alert_rule" | "test_alert_rule" | "delete_silence" | "delete_alert_webhook"
+        | "test_alert_webhook" | "delete_slo" => (Needs::All(&[P::UsageWrite]), json!({})),
+        "list_report_schedules" | "get_report_schedule" | "list_reports" | "get_report"
+        | "get_report_html" | "get_report_csv" => (Needs::All(&[P::UsageRead]), json!({})),
+        "create_report_schedule" => (
+            Needs::All(&[P::UsageWrite]),
+            json!({ "name": "weekly", "period": "week", "api_id": ids.api }),
+        ),
+        "update_report_schedule" => (Needs::All(&[P::UsageWrite]), json!({ "hour": 6 })),
+        "create_report" => (
+            Needs::All(&[P::UsageWrite]),
+            json!({ "from": "2026-01-01", "to": "2026-01-02", "api_id": ids.api }),
+        ),
+        "delete_report_schedule" | "delete_report" => (Needs::All(&[P::UsageWrite]), json!({})),
+        "list_saved_views" | "delete_saved_view" => (Needs::All(&[P::UsageRead]), json!({})),
+        "create_saved_view" => (
+            Needs::All(&[P::UsageRead]),
+            json!({ "name": "v", "query": "span=7d" }),
+        ),
+        "update_saved_view" => (Needs::All(&[P::UsageRead]), json!({ "name": "v" })),
         "create_price_rule" | "replace_price_rule" => (
             Needs::All(&[P::CostsWrite]),
             json!({

@@ -87,6 +87,7 @@ pub async fn update_user(store: &Store) {
     let (mut user, organization) = tenant(store, "ada").await;
     user.full_name = None;
     user.is_active = false;
+    user.time_zone = Some("America/Argentina/Buenos_Aires".into());
     assert!(
         store
             .user_update(&user, &audit(organization.id, "user.updated"))

@@ -124,3 +124,52 @@ pub async fn lines_are_found(store: &Store) {
     };
     assert_eq!(find(span).await, ["api.deleted"]);
 }
+
+pub async fn the_beginning_of_a_chain_is_forgotten(store: &Store) {
+    let (_, acme) = tenant(store, "ada").await;
+    let (_, other) = tenant(store, "bob").await;
+    for seconds in [10, 20, 15, 30] {
+        let mut line = audit(acme.id, "x");
+        line.created_at = after(seconds);
+        store.audit_insert(&line).await.expect("inserts");
+    }
+    let chain = async |id| store.audit_chain(id, 0, 100).await.expect("reads");
+    let whole = chain(Some(acme.id)).await;
+    assert_eq!(whole.len(), 5, "with the registration");
+    assert_eq!(store.audit_oldest(None).await.expect("reads"), None);
+    let oldest = store.audit_oldest(Some(acme.id)).await.expect("reads");
+    assert_eq!(oldest, Some(whole[0].row.created_at));
+    let note = || audit(acme.id, "audit.pruned");
+    let prune = async |before| {
+        let count = store
+            .audit_prune((Some(acme.id), after(before)), &note())
+            .await;
+        count.expect("prunes")
+    };
+    assert_eq!(prune(-1000).await, 0);
+    assert_eq!(store.audit_anchor(Some(acme.id)).await.expect("ok"), None);
+    // The line of 15 comes after the one of 20, which is kept: it stays.
+    assert_eq!(prune(18).await, 2);
+    let anchor = store.audit_anchor(Some(acme.id)).await.expect("reads");
+    assert_eq!(anchor, Some((2, whole[1].hash.clone())));
+    let rest = chain(Some(acme.id)).await;
+    let places: Vec<i64> = rest.iter().map(|line| line.seq).collect();
+    assert_eq!(places, [3, 4, 5, 6]);
+    let told = &rest[3].row;
+    assert_eq!(
+        (told.action.as_str(), &told.details["up_to"]),
+        ("audit.pruned", &json!(2))
+    );
+    let mut before = whole[1].hash.clone();
+    for line in &rest {
+        assert_eq!(line.hash, audit_link(&before, line.seq, &line.row));
+        before = line.hash.clone();
+    }
+    assert_eq!(prune(18).await, 0, "nothing more");
+    // All of it, then.
+    assert_eq!(prune(1000).await, 4);
+    let rest = chain(Some(acme.id)).await;
+    assert_eq!(rest.len(), 1);
+    assert_eq!(rest[0].seq, 7);
+    assert_eq!(chain(Some(other.id)).await.len(), 1, "others' are theirs");
+}

@@ -175,3 +175,38 @@ pub async fn the_gateway_sees_what_is_not_revoked(store: &Store) {
     let listed = store.key_list(ada.id, None, None, 10).await.expect("lists");
     assert_eq!(listed.len(), 3, "the owner still sees it");
 }
+
+pub async fn places_of_keys_are_new_once(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let (first, second) = (key(ada.id, "AAAAAAAAAAAA"), key(ada.id, "BBBBBBBBBBBB"));
+    for one in [&first, &second] {
+        let inserted = store.key_insert(one, &audit(ada.id, "x")).await;
+        inserted.expect("inserts");
+    }
+    let mut now_us = 0;
+    let mut noted = async |id, network: &str| {
+        now_us += 1;
+        let line = audit(ada.id, "elsewhere");
+        let noted = store.key_place_note(id, network, now_us, 3, &line).await;
+        noted.expect("notes")
+    };
+    for (network, is_new) in [
+        ("192.0.2.0/24", false),
+        ("192.0.2.0/24", false),
+        ("198.51.100.0/24", true),
+        ("198.51.100.0/24", false),
+        ("203.0.113.0/24", true),
+        // More than it has room for.
+        ("10.0.0.0/24", false),
+        ("192.0.2.0/24", false),
+    ] {
+        assert_eq!(noted(first.id, network).await, is_new, "{network}");
+    }
+    assert!(!noted(second.id, "198.51.100.0/24").await);
+    // The first one was seen again last.
+    store.key_places_forget(7).await.expect("forgets");
+    assert!(noted(first.id, "198.51.100.0/24").await);
+    let lines = store.audit_list(ada.id, None, 100).await.expect("reads");
+    let told = lines.iter().filter(|line| line.action == "elsewhere");
+    assert_eq!(told.count(), 3);
+}

@@ -73,7 +73,7 @@ pub async fn watched_calls_are_told(store: &Store) {
     assert_eq!(told.expect("reads"), []);
 }
 
-fn finding(organization_id: apiverse_contract::OrganizationId, started_us: i64) -> FindingRow {
+pub fn finding(organization_id: apiverse_contract::OrganizationId, started_us: i64) -> FindingRow {
     FindingRow {
         id: FindingId(id()),
         organization_id,

@@ -3,21 +3,27 @@
 //! PostgreSQL is the server of `TEST_DATABASE_URL`; each case has a database of its own there.
 
 mod accounts;
+mod alerts;
 mod apis;
 mod audit;
+mod backlog;
 mod configuration;
 mod credentials;
 mod database;
 mod explanations;
+mod identities;
 mod keys;
 mod limits;
 mod live;
 mod notifications;
 mod notify;
 mod organizations;
+mod passkeys;
 mod policies;
 mod prices;
+mod reports;
 mod samples;
+mod saved_views;
 mod sessions;
 mod two_factor;
 mod usage;
@@ -53,6 +59,9 @@ conformance![
     accounts::update_user,
     accounts::memberships,
     accounts::audit_lines_page,
+    alerts::of_two_that_look_at_a_rule_one_notes,
+    alerts::silences_and_addresses_stay_inside_their_organization,
+    alerts::objectives_stay_inside_their_organization,
     apis::apis_insert_get_list,
     apis::slug_is_unique_per_organization,
     apis::update_and_delete_stay_inside_the_organization,
@@ -61,6 +70,8 @@ conformance![
     audit::each_line_holds_the_one_before,
     audit::of_many_lines_at_once_none_is_lost,
     audit::lines_are_found,
+    audit::the_beginning_of_a_chain_is_forgotten,
+    backlog::what_waits_is_counted,
     configuration::all_of_it_or_nothing,
     credentials::links_are_good_once,
     credentials::an_address_changes_by_its_link,
@@ -68,7 +79,12 @@ conformance![
     credentials::accounts_are_deleted_with_what_is_theirs_alone,
     credentials::places_are_known_again,
     explanations::explanations_are_kept_for_a_while,
+    identities::identities_are_one_persons,
+    identities::somebody_registers_as_they_are_known,
+    identities::late_reports_change_nothing,
+    identities::organizations_and_sessions_have_origins,
     keys::keys_insert_get_list,
+    keys::places_of_keys_are_new_once,
     keys::update_and_revoke,
     keys::touch_moves_forward_only,
     keys::the_gateway_sees_what_is_not_revoked,
@@ -85,16 +101,30 @@ conformance![
     organizations::there_is_always_an_owner,
     organizations::of_two_owners_that_leave_one_stays,
     organizations::invitations_are_open_until_they_are_not,
+    organizations::members_show_their_second_factor_and_when_they_were_seen,
+    organizations::first_steps_are_dismissed_by_each_member,
     policies::a_change_counts_and_is_kept,
     policies::an_update_is_not_lost,
     policies::policies_stay_inside_their_organization,
     policies::the_gateway_gets_what_applies,
     prices::rules_and_budgets_stay_inside_their_organization,
+    reports::schedules_stay_inside_their_organization,
+    reports::of_two_that_make_a_report_one_notes,
+    reports::reports_page_and_are_forgotten,
+    saved_views::what_is_private_is_seen_by_its_owner_alone,
+    saved_views::a_name_is_taken_once_for_each_owner,
+    saved_views::a_page_opens_with_a_view_that_is_seen,
     sessions::put_find_expire,
     sessions::what_is_over_is_not_written,
     sessions::revoke,
     sessions::refresh_tokens_are_used_once,
     sessions::of_two_uses_one_wins,
+    passkeys::an_answer_is_judged_once,
+    passkeys::a_passkey_is_its_owners,
+    passkeys::of_two_uses_at_once_one_counts,
+    passkeys::recovery_codes_stay_with_the_last_factor,
+    passkeys::a_telephone_is_in_force_once_its_code_was_seen,
+    passkeys::a_code_has_few_attempts,
     two_factor::a_code_counts_once,
     two_factor::recovery_codes_are_good_once,
     two_factor::waiting_sign_ins_have_few_attempts,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::samples::{after, id, t0, tenant};
 
-fn message(key: &str) -> NotificationRow {
+pub fn message(key: &str) -> NotificationRow {
     NotificationRow {
         id: NotificationId(id()),
         organization_id: None,

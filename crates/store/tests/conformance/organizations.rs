@@ -376,3 +376,54 @@ pub async fn invitations_are_open_until_they_are_not(store: &Store) {
         Some("owner".to_owned())
     );
 }
+
+pub async fn members_show_their_second_factor_and_when_they_were_seen(store: &Store) {
+    let (ada, acme) = tenant(store, "ada").await;
+    let member = async || {
+        let found = store.member_get(acme.id, ada.id).await.expect("reads");
+        let found = found.expect("is a member");
+        let listed = store.member_list(acme.id, None, 10).await.expect("lists");
+        assert_eq!(listed, std::slice::from_ref(&found));
+        (found.two_factor, found.last_seen_at)
+    };
+    assert_eq!(member().await, (false, None));
+    for (seen, token) in [(after(5), b"one"), (after(3), b"two")] {
+        let mut row = session(&ada, token, "browser");
+        row.last_seen_at = seen;
+        assert!(store.session_insert(&row).await.expect("inserts"));
+    }
+    assert_eq!(member().await, (false, Some(after(5))));
+    let totp = apiverse_store::TotpRow {
+        user_id: ada.id,
+        secret: vec![1],
+        last_step: 0,
+        created_at: t0(),
+        confirmed_at: None,
+    };
+    assert!(store.totp_begin(&totp).await.expect("begins"));
+    assert!(!member().await.0, "it is not confirmed yet");
+    let line = audit(acme.id, "user.two_factor_on");
+    store
+        .totp_confirm((ada.id, 1, after(6)), &[], &line, &[])
+        .await
+        .expect("confirms");
+    assert!(member().await.0);
+}
+
+pub async fn first_steps_are_dismissed_by_each_member(store: &Store) {
+    let (ada, acme) = tenant(store, "ada").await;
+    let (bob, other) = tenant(store, "bob").await;
+    join(store, &acme, &bob).await;
+    let dismissed = async |of: &OrganizationRow, user: &UserRow| {
+        let at = store.onboarding_dismissed(of.id, user.id).await;
+        at.expect("reads")
+    };
+    assert_eq!(dismissed(&acme, &ada).await, None);
+    for at in [after(1), after(2)] {
+        let kept = store.onboarding_dismiss(acme.id, ada.id, at).await;
+        kept.expect("is kept");
+    }
+    assert_eq!(dismissed(&acme, &ada).await, Some(after(1)));
+    assert_eq!(dismissed(&acme, &bob).await, None);
+    assert_eq!(dismissed(&other, &ada).await, None);
+}

@@ -56,6 +56,7 @@ pub fn user(email: &str) -> UserRow {
         is_active: true,
         email_verified_at: None,
         credentials_version: 1,
+        time_zone: None,
         created_at: t0(),
         updated_at: t0(),
     }
@@ -185,5 +186,6 @@ pub fn usage(organization_id: OrganizationId, at: i64, status: i32, latency_us: 
         verified: None,
         version_id: None,
         cache: None,
+        tokens: apiverse_contract::usage::Tokens::default(),
     }
 }

@@ -10,7 +10,8 @@ use super::PATH;
 use crate::forms::Fields;
 use crate::forms::cost::{read_budget, read_rule};
 use crate::page_context::Page;
-use crate::rpc::costs::{AddBudgetFn, AddRuleFn, ChoicesFn, CostChoices};
+use crate::rpc::calls::{CallChoices, ChoicesFn};
+use crate::rpc::costs::{AddBudgetFn, AddRuleFn};
 use crate::rpc::{Named, load_with, send};
 use crate::ui::field::{Input, check, select, text_area};
 use crate::ui::form::{FormState, Sent, unreadable};
@@ -19,10 +20,12 @@ use crate::ui::page_head::page_head_below;
 use crate::ui::skeleton;
 use crate::ui::toast::Toasts;
 
-const UNITS: [(&str, &str); 3] = [
+const UNITS: [(&str, &str); 5] = [
     ("call", "A call"),
     ("megabyte_in", "A megabyte of requests"),
     ("megabyte_out", "A megabyte of answers"),
+    ("million_tokens_in", "A million tokens read"),
+    ("million_tokens_out", "A million tokens written"),
 ];
 
 fn options(all: &str, named: &[Named]) -> Vec<(String, String)> {
@@ -47,7 +50,7 @@ fn saved(sent: Sent) -> Sent {
     })
 }
 
-fn page(title: &'static str, form: fn(CostChoices) -> AnyView) -> AnyView {
+fn page(title: &'static str, form: fn(CallChoices) -> AnyView) -> AnyView {
     let choices = load_with(|| Some(ChoicesFn {}));
     view! {
         <div class="page">
@@ -74,7 +77,7 @@ pub fn create_rule() -> AnyView {
     page("New price rule", rule)
 }
 
-fn rule(choices: CostChoices) -> AnyView {
+fn rule(choices: CallChoices) -> AnyView {
     let form = FormState::new("rule");
     let run = move |fields: Fields| -> Sent {
         match read_rule(&fields) {
@@ -126,7 +129,10 @@ fn rule(choices: CostChoices) -> AnyView {
                 <fieldset class="flex flex-col gap-2">
                     <legend class="label mb-1">"Only these answers"</legend>
                     <div class="flex flex-wrap gap-4">{statuses}</div>
-                    <p class="help">"None ticked means all."</p>
+                    {Input::mono("codes", "Or with these codes")
+                        .placeholder("304, 429")
+                        .help("Nothing ticked and no code means all.")
+                        .show(form, "")}
                 </fieldset>
                 <fieldset class="flex flex-col gap-2">
                     <legend class="label mb-1">"Paid for as well"</legend>
@@ -148,7 +154,7 @@ pub fn create_budget() -> AnyView {
     page("New budget", budget)
 }
 
-fn budget(choices: CostChoices) -> AnyView {
+fn budget(choices: CallChoices) -> AnyView {
     let form = FormState::new("budget");
     let run = move |fields: Fields| -> Sent {
         match read_budget(&fields) {

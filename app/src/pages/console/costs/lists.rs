@@ -117,7 +117,7 @@ fn words(rule: &PriceRuleView, apis: &[Named]) -> String {
         (None, Some(route)) => route.clone(),
         (None, None) => "every API".to_owned(),
     };
-    let statuses: Vec<&str> = rule.statuses.iter().map(|class| class.as_str()).collect();
+    let statuses: Vec<String> = rule.statuses.iter().map(ToString::to_string).collect();
     let statuses = if statuses.is_empty() {
         String::new()
     } else {

@@ -125,7 +125,7 @@ pub fn costs() -> AnyView {
 fn month_links(filter: &Filter, today: NaiveDate) -> AnyView {
     let shown = filter.month(today);
     let name = |month: NaiveDate| {
-        let text = format::date(month.and_time(NaiveTime::MIN).and_utc());
+        let text = format::calendar_date(month.and_time(NaiveTime::MIN).and_utc());
         text.split_once(' ')
             .map_or(String::new(), |(_, month)| month.to_owned())
     };
@@ -238,6 +238,7 @@ fn day_chart(report: &CostReport) -> Option<Chart> {
             .map(|day| day.day.and_time(NaiveTime::MIN).and_utc())
             .collect(),
         step_seconds: 86_400,
+        calendar: true,
         last_is_partial: report.to > Page::get().now.get_untracked().date_naive(),
         panes: vec![Pane {
             title: "By day",

@@ -13,6 +13,9 @@ use crate::urlencoded;
 
 pub const PATH: &str = "/console/usage";
 
+/// The page as it is without any choice; [`PATH`] alone opens the reader's default view.
+pub const PLAIN: &str = "/console/usage?span=24h";
+
 /// What can be broken down by, in the order of the page: the name in the address, the filter's own
 /// name there, and what it is called.
 pub const DIMENSIONS: [(UsageDimension, &str, &str, &str); 8] = [
@@ -56,15 +59,35 @@ pub struct Filter {
 impl Filter {
     pub fn read(map: &ParamsMap) -> Self {
         let text = |name: &str| map.get_str(name).unwrap_or_default().to_owned();
+        // A form sends what the reader's clock shows; links and saved views mean the same to all.
+        let minute = |name: &str| {
+            let at = format::parse_minute(&text(name));
+            at.map_or_else(String::new, format::address_minute)
+        };
         Self {
             span: Span::parse(&text("span")).unwrap_or_default(),
-            from: text("from"),
-            to: text("to"),
+            from: minute("from"),
+            to: minute("to"),
             narrow: NARROWING.map(text),
             by: text("by"),
             sort: text("sort"),
             cursor: text("cursor"),
         }
+    }
+
+    /// What a query says, as one of a saved view.
+    pub fn of(query: &str) -> Self {
+        let mut map = ParamsMap::new();
+        for (name, value) in urlencoded::decode(query) {
+            map.insert(name, value);
+        }
+        Self::read(&map)
+    }
+
+    /// The same as a query, without where in the list of calls one is.
+    pub fn text(&self) -> String {
+        let query = urlencoded::query(&self.pairs());
+        query.trim_start_matches('?').to_owned()
     }
 
     pub fn get(&self, name: &str) -> &str {
@@ -73,8 +96,8 @@ impl Filter {
     }
 
     pub fn custom(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-        let from = format::parse_input_minute(&self.from)?;
-        let to = format::parse_input_minute(&self.to)?;
+        let from = format::parse_minute(&self.from)?;
+        let to = format::parse_minute(&self.to)?;
         (from < to).then_some((from, to))
     }
 
@@ -146,7 +169,8 @@ impl Filter {
         if self.custom().is_some() {
             pairs.push(("from", &self.from));
             pairs.push(("to", &self.to));
-        } else if self.span != Span::default() {
+        } else {
+            // Always: an address without a query is where the default view opens.
             pairs.push(("span", self.span.as_str()));
         }
         pairs
@@ -168,7 +192,10 @@ impl Filter {
         let mut pairs = self.pairs();
         pairs.retain(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
         pairs.extend_from_slice(changes);
-        format!("{PATH}{}", urlencoded::query(&pairs))
+        match urlencoded::query(&pairs) {
+            query if query.is_empty() => PLAIN.to_owned(),
+            query => format!("{PATH}{query}"),
+        }
     }
 
     /// The page's address narrowed to what a row stands for; `None` when no filter says that.
@@ -256,11 +283,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> Filter {
-        let mut map = ParamsMap::new();
-        for (name, value) in urlencoded::decode(query) {
-            map.insert(name, value);
-        }
-        Filter::read(&map)
+        Filter::of(query)
     }
 
     fn now() -> DateTime<Utc> {
@@ -293,6 +316,28 @@ mod tests {
         assert_eq!(again.cursor, "x");
         let wider = filter.with(&[("route", ""), ("method", "")]);
         assert_eq!(wider, "/console/usage?code=503&by=key&sort=p95&span=7d");
+    }
+
+    #[test]
+    fn what_is_saved_is_what_is_shown() {
+        for (query, saved) in [
+            ("", "span=24h"),
+            ("api=x&cursor=y&done=saved", "api=x&span=24h"),
+            (
+                "from=2026-03-05T14:03&to=2026-03-05T15:03Z&span=7d",
+                "from=2026-03-05T14%3A03Z&to=2026-03-05T15%3A03Z",
+            ),
+        ] {
+            assert_eq!(read(query).text(), saved);
+            assert_eq!(read(saved).text(), saved);
+            let view = apiverse_contract::saved_views::CreateSavedView {
+                page: apiverse_contract::saved_views::ViewPage::Usage,
+                name: "mine".to_owned(),
+                query: saved.to_owned(),
+                shared: false,
+            };
+            assert_eq!(view.validate(), Ok(()));
+        }
     }
 
     #[test]

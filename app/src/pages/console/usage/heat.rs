@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use apiverse_contract::usage::UsageBreakdown;
 use leptos::prelude::*;
 
 use super::filter::Filter;
 use crate::format::{self, decimal};
+use crate::rpc::usage::StatusMap;
 use crate::ui::chart::escape;
 
 /// Pixels of a row.
@@ -14,8 +14,8 @@ const ROW: u32 = 22;
 /// Pixels left of the cells, as the charts above.
 const GUTTER: u32 = 48;
 
-pub fn heat_map(data: &UsageBreakdown, filter: &Filter) -> AnyView {
-    let body = if data.data.is_empty() {
+pub fn heat_map(data: &StatusMap, filter: &Filter) -> AnyView {
+    let body = if data.rows.is_empty() {
         r#"<p class="text-muted">No calls in this range.</p>"#.to_owned()
     } else {
         cells(data)
@@ -35,28 +35,23 @@ pub fn heat_map(data: &UsageBreakdown, filter: &Filter) -> AnyView {
     .into_any()
 }
 
-fn cells(data: &UsageBreakdown) -> String {
+fn cells(data: &StatusMap) -> String {
     let as_f64 = super::super::series::to_f64;
     let steps = data.starts.len().max(1);
     let width = 100.0 / as_f64(steps as u64);
     let gap = if steps > 120 { 0.0 } else { width * 0.08 };
-    let mut rows: Vec<_> = data.data.iter().collect();
-    rows.sort_by(|a, b| status(a).cmp(status(b)));
-    let most = rows
-        .iter()
-        .flat_map(|row| row.series.iter().map(|point| point.calls))
-        .max()
-        .unwrap_or(0);
-    let height = ROW * u32::try_from(rows.len()).unwrap_or(1);
+    let counts = data.rows.iter().flat_map(|row| row.counts.iter());
+    let most = counts.copied().max().unwrap_or(0);
+    let height = ROW * u32::try_from(data.rows.len()).unwrap_or(1);
     let mut labels = String::new();
     let mut marks = String::new();
     let mut said = Vec::new();
-    for (at, row) in rows.iter().enumerate() {
+    for (at, row) in data.rows.iter().enumerate() {
         let y = as_f64(at as u64) * f64::from(ROW);
-        let status = status(row);
+        let status = row.status.as_str();
         said.push(format!(
             "{status}: {}",
-            format::plural(row.totals.calls, "call", "calls")
+            format::plural(row.calls, "call", "calls")
         ));
         let _ = write!(
             labels,
@@ -77,23 +72,22 @@ fn cells(data: &UsageBreakdown) -> String {
             decimal(y + 1.0, 1),
             ROW - 2
         );
-        for (i, point) in row.series.iter().enumerate() {
-            if point.calls == 0 {
+        for (i, (&calls, &start)) in row.counts.iter().zip(&data.starts).enumerate() {
+            if calls == 0 {
                 continue;
             }
             // By orders of magnitude: ten failures among a million calls are to be seen.
-            let strength = as_f64(point.calls + 1).ln() / as_f64(most + 1).ln();
+            let strength = as_f64(calls + 1).ln() / as_f64(most + 1).ln();
             let _ = write!(
                 marks,
-                r#"<rect x="{}%" y="{}" width="{}%" height="{}" class="{class}" fill-opacity="{}"><title>{}, {} UTC: {}</title></rect>"#,
+                r#"<rect x="{}%" y="{}" width="{}%" height="{}" class="{class}" fill-opacity="{}"><title>from {}: {}</title></rect>"#,
                 decimal(as_f64(i as u64) * width + gap / 2.0, 2),
                 decimal(y + 1.0, 1),
                 decimal(width - gap, 2),
                 ROW - 2,
                 decimal(0.2 + 0.8 * strength, 2),
-                format::day(point.start),
-                format::clock(point.start),
-                format::plural(point.calls, "call", "calls"),
+                escape(&format::moment(start)),
+                format::plural(calls, "call", "calls"),
             );
         }
     }
@@ -101,11 +95,4 @@ fn cells(data: &UsageBreakdown) -> String {
         r#"<div class="flex"><svg width="{GUTTER}" height="{height}" class="shrink-0" aria-hidden="true">{labels}</svg><svg width="100%" height="{height}" class="min-w-0 grow" role="img" aria-label="{}">{marks}</svg></div>"#,
         escape(&said.join("; "))
     )
-}
-
-fn status(row: &apiverse_contract::usage::BreakdownRow) -> &str {
-    let value = row.values.first();
-    value
-        .and_then(|value| value.id.as_deref())
-        .unwrap_or("other")
 }

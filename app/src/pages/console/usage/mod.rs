@@ -4,6 +4,7 @@ mod filter;
 mod filters;
 mod heat;
 mod panels;
+pub mod views;
 
 use apiverse_contract::usage::{UsageReport, UsageTotals};
 use leptos::prelude::*;
@@ -26,12 +27,15 @@ use crate::ui::pager::pager;
 use crate::ui::skeleton;
 use crate::ui::span::span_picker;
 
-pub use self::filters::choice;
 pub use self::panels::{errors_table, share};
 
 pub fn usage() -> AnyView {
     let map = use_query_map();
-    let filter = Memo::new(move |_| map.with(Filter::read));
+    let first = views::opens_with();
+    let filter = Memo::new(move |_| {
+        let opened = first.get();
+        opened.map_or_else(|| map.with(Filter::read), |query| Filter::of(&query))
+    });
     let now = Page::get().now;
     let data = load_with(move || {
         let input = filter.with(|filter| filter.query(now.get_untracked()));
@@ -54,7 +58,7 @@ pub fn usage() -> AnyView {
     };
     view! {
         <div class="page">
-            {page_head("Usage", dynamic(picker))}
+            {page_head("Usage", dynamic(picker))} {views::menu(filter)}
             {load(data, skeleton::dashboard, move |data| {
                 content(data, &filter.get_untracked(), state, inspector)
             })} {inspector.view()}
@@ -70,8 +74,8 @@ fn zoom(filter: Memo<Filter>) -> Zoom {
         let href = filter.with_untracked(|filter| match range {
             Some((from, to)) => filter.with(&[
                 ("span", ""),
-                ("from", &format::input_minute(from)),
-                ("to", &format::input_minute(to)),
+                ("from", &format::address_minute(from)),
+                ("to", &format::address_minute(to)),
             ]),
             None => filter.with(&[("from", ""), ("to", "")]),
         });

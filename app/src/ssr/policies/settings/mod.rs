@@ -92,6 +92,8 @@ pub const fn of(kind: PolicyKind) -> &'static [Section] {
         PolicyKind::Mock => transforms::MOCK,
         PolicyKind::Cache => cache::CACHE,
         PolicyKind::Upstream => upstream::UPSTREAM,
+        // There is nothing but on and off.
+        PolicyKind::Tokens => &[],
         PolicyKind::ResponseTransform => transforms::RESPONSE_TRANSFORM,
         PolicyKind::Compression => transforms::COMPRESSION,
     }

@@ -141,6 +141,7 @@ fn prepare_plain(
         located.below,
         started_us,
     );
+    record.begin_trace(facts.trace);
 
     if let Some(content_type) = facts.content_type {
         record.grpc = grpc::Kind::of(content_type);
@@ -450,7 +451,10 @@ fn write_fields(
 ) -> Result<(), Refusal> {
     let peer = &record.peer;
     let config = &record.worker.gateway.config;
-    let (trace, goes_on) = phases::next_traceparent(facts.trace);
+    let (trace, goes_on) = match &record.trace {
+        Some(context) => (context.traceparent(), context.parent.is_some()),
+        None => phases::next_traceparent(facts.trace),
+    };
     let mut has_proto = false;
     let mut has_host = false;
     let mut passes = 0;

@@ -1,0 +1,9 @@
+-- Networks that keys were used from; microseconds since 1970.
+CREATE TABLE key_places (
+    key_id BLOB NOT NULL REFERENCES api_keys (id) ON DELETE CASCADE,
+    network TEXT NOT NULL,
+    first_us INTEGER NOT NULL,
+    last_us INTEGER NOT NULL,
+    PRIMARY KEY (key_id, network)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX key_places_by_age ON key_places (last_us);
