@@ -13,7 +13,7 @@ export default defineConfig({
   retries: 0,
   timeout: 60_000,
   expect: { timeout: 10_000 },
-  reporter: [["list"]],
+  reporter: [["list"], ["./support/digest.ts"]],
   use: {
     ...chromium,
     viewport: { width: 1440, height: 900 },

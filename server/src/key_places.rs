@@ -6,6 +6,9 @@ use apiverse_gateway::Gateway;
 use apiverse_platform::Platform;
 
 const FORGET_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// Between two places: after a start all that keys are used from is new to the gateway, and each is
+/// a write transaction.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Takes note of places until the runtime ends.
 pub(crate) async fn watch(gateway: &Gateway, platform: Platform) {
@@ -19,7 +22,9 @@ pub(crate) async fn watch(gateway: &Gateway, platform: Platform) {
                 let Some(place) = place else { return };
                 let network = place.network.to_string();
                 let noted = platform.key_used_from(place.organization_id, place.key_id, &network);
-                noted.await.map(drop)
+                let noted = noted.await.map(drop);
+                tokio::time::sleep(PAUSE).await;
+                noted
             }
             _ = forget.tick() => platform.key_places_forget().await,
         };

@@ -342,6 +342,8 @@ pub struct AccountExport {
     pub sessions: Vec<SessionView>,
     pub preferences: Vec<crate::notifications::PreferenceView>,
     pub passkeys: Vec<crate::passkeys::PasskeyView>,
+    /// Who they are at other providers.
+    pub identities: Vec<crate::sign_in::IdentityView>,
     /// The number codes are sent to, E.164.
     pub phone: Option<String>,
     /// What they did, as the audit log has it, oldest first.

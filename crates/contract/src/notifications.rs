@@ -82,6 +82,7 @@ events! {
     SignInFromNewPlace "sign_in_from_new_place" false "A sign-in from a device and address not seen before";
     RefreshTokenReused "refresh_token_reused" true "A refresh token was used twice, and its session was ended";
     TwoFactorChanged "two_factor_changed" true "Two-factor authentication was switched on or off";
+    IdentityChanged "identity_changed" true "Signing in through another provider was linked, or taken away";
     SecondFactorCode "second_factor_code" true "A code for signing in, or to confirm a telephone; a text message";
     Invitation "invitation" true "An invitation to an organization";
     InvitationAccepted "invitation_accepted" false "Somebody you invited joined the organization";

@@ -61,6 +61,7 @@ impl Platform {
             sessions,
             preferences: crate::notifications::preference_views(&chosen),
             passkeys: passkeys.into_iter().map(crate::passkeys::view).collect(),
+            identities: self.identity_views(user_id).await?,
             phone: phone.map(|phone| phone.phone),
             activity: lines.into_iter().map(crate::audit::view).collect(),
         })

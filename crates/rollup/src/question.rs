@@ -78,19 +78,18 @@ impl Question {
     pub fn view(&self) -> View {
         let by = |dimension| self.by.contains(&dimension);
         let filter = &self.filter;
-        if filter.key.is_none() && !by(Dimension::Key) {
-            return View::Routes;
-        }
         let asks_for_more = filter.version.is_some()
             || filter.route.is_some()
             || filter.method.is_some()
             || by(Dimension::Version)
             || by(Dimension::Route)
             || by(Dimension::Method);
-        if asks_for_more {
-            View::Full
-        } else {
-            View::Keys
+        let asks_for_keys = filter.key.is_some() || by(Dimension::Key);
+        match (asks_for_keys, asks_for_more) {
+            (false, false) => View::Apis,
+            (false, true) => View::Routes,
+            (true, false) => View::Keys,
+            (true, true) => View::Full,
         }
     }
 
@@ -184,7 +183,11 @@ mod tests {
             ..Question::default()
         };
         let none = Filter::default;
-        assert_eq!(question(&[], none()).view(), View::Routes);
+        assert_eq!(question(&[], none()).view(), View::Apis);
+        assert_eq!(
+            question(&[Dimension::Api, Dimension::ErrorCode], none()).view(),
+            View::Apis
+        );
         assert_eq!(question(&[Dimension::Route], none()).view(), View::Routes);
         assert_eq!(question(&[Dimension::Key], none()).view(), View::Keys);
         let of_key = Filter { key, ..none() };

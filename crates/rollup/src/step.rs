@@ -6,16 +6,19 @@ use crate::view::View;
 
 const MINUTE_US: i64 = 60_000_000;
 
-/// How long a stretch is. They begin at whole minutes, hours and days in UTC.
+/// How long a stretch is. They begin at whole minutes, hours and days in UTC, and every 28 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Step {
     Minute,
     Hour,
     Day,
+    /// 28 days. There are such sums only of stretches that are over, and some time after they are:
+    /// [`Kept::long_us`](crate::Kept::long_us) says of which.
+    Long,
 }
 
 impl Step {
-    pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
+    pub const ALL: [Self; 4] = [Self::Minute, Self::Hour, Self::Day, Self::Long];
 
     /// As it is stored.
     #[must_use]
@@ -24,6 +27,7 @@ impl Step {
             Self::Minute => 0,
             Self::Hour => 1,
             Self::Day => 2,
+            Self::Long => 3,
         }
     }
 
@@ -34,6 +38,7 @@ impl Step {
             Self::Minute => MINUTE_US,
             Self::Hour => 60 * MINUTE_US,
             Self::Day => 1440 * MINUTE_US,
+            Self::Long => 28 * 1440 * MINUTE_US,
         }
     }
 
@@ -60,15 +65,21 @@ impl Step {
     /// about one key reads a part only.
     #[must_use]
     pub fn shard(self, view: View, key: Option<Uuid>) -> i16 {
-        let shards = match self {
+        // The last byte of an id is random.
+        let byte = key.map_or(0, |key| key.as_bytes()[15]);
+        i16::from(byte) % self.shards(view)
+    }
+
+    /// How many blocks a stretch has.
+    #[must_use]
+    pub const fn shards(self, view: View) -> i16 {
+        match self {
             _ if !view.has_keys() => 1,
             Self::Minute => 1,
             Self::Hour => 4,
-            Self::Day => 16,
-        };
-        // The last byte of an id is random.
-        let byte = key.map_or(0, |key| key.as_bytes()[15]);
-        i16::from(byte) % shards
+            // The same, so that those of a long stretch are those of its days together.
+            Self::Day | Self::Long => 16,
+        }
     }
 }
 
@@ -96,6 +107,7 @@ mod tests {
         assert_eq!(Step::Day.shard(View::Full, key), 15);
         assert_eq!(Step::Hour.shard(View::Keys, key), 3);
         assert_eq!(Step::Minute.shard(View::Keys, key), 0);
+        assert_eq!(Step::Hour.shard(View::Apis, key), 0);
         assert_eq!(Step::Day.shard(View::Full, None), 0);
     }
 }

@@ -14,10 +14,12 @@ pub enum View {
     Keys,
     /// Everything: the largest, for what the others do not know.
     Full,
+    /// API, status, error and cache: the smallest, for series that are read from many blocks.
+    Apis,
 }
 
 impl View {
-    pub const ALL: [Self; 3] = [Self::Routes, Self::Keys, Self::Full];
+    pub const ALL: [Self; 4] = [Self::Routes, Self::Keys, Self::Full, Self::Apis];
 
     /// As it is stored.
     #[must_use]
@@ -26,20 +28,21 @@ impl View {
             Self::Routes => 0,
             Self::Keys => 1,
             Self::Full => 2,
+            Self::Apis => 3,
         }
     }
 
     /// Whether blocks are split by key.
     #[must_use]
     pub const fn has_keys(self) -> bool {
-        !matches!(self, Self::Routes)
+        matches!(self, Self::Keys | Self::Full)
     }
 
     /// Most rows of a block, beyond which new ones are counted as "(other)".
     #[must_use]
     pub const fn cap(self) -> usize {
         match self {
-            Self::Routes | Self::Full => 20_000,
+            Self::Routes | Self::Full | Self::Apis => 20_000,
             Self::Keys => 50_000,
         }
     }
@@ -49,7 +52,10 @@ impl View {
     pub fn of(self, mut dims: Dims) -> Dims {
         match self {
             Self::Routes => dims.key = None,
-            Self::Keys => {
+            Self::Keys | Self::Apis => {
+                if self == Self::Apis {
+                    dims.key = None;
+                }
                 dims.version = None;
                 dims.route = Route::None;
                 dims.method = crate::dims::Method::default();
@@ -66,7 +72,7 @@ impl View {
         first.version = None;
         first.method = crate::dims::Method::of("");
         first.cache = None;
-        if self != Self::Keys {
+        if matches!(self, Self::Routes | Self::Full) {
             first.route = other();
         }
         let mut second = first.clone();

@@ -121,10 +121,19 @@ async fn measure(name: &str, url: &str) {
         }
     }
     rolling += roll(&store).await;
+    let begun = Instant::now();
+    let long = store.usage_lengthen(NOW_US, EVER).await.expect("makes");
+    let lengthening = begun.elapsed();
+    // Quotas' counts of days that are over, as the hourly upkeep leaves them.
+    store.usage_condense(NOW_US).await.expect("condenses");
     println!(
         "{name}: {events} calls of {days} days; stored {:.0} a second, summed up {:.0} a second",
         events as f64 / stored.as_secs_f64(),
         events as f64 / rolling.as_secs_f64()
+    );
+    println!(
+        "  {long} stretches of 28 days: {:.0} ms each",
+        lengthening.as_secs_f64() * 1e3 / (long.max(1) as f64)
     );
     ask_all(&store, span_us).await;
     store_and_ask(&store, events, number("SECONDS", 10)).await;
@@ -207,7 +216,7 @@ async fn store_and_ask(store: &Store, from: u64, seconds: u64) {
                     latency: true,
                     ..Question::default()
                 };
-                took.push(ask(&store, &question, span, Step::Day).await.0);
+                took.push(ask(&store, &question, span, Step::Long).await.0);
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             took
@@ -273,11 +282,12 @@ async fn ask(
     (from, to): (i64, i64),
     coarsest: Step,
 ) -> (Duration, u64) {
+    let begun = Instant::now();
     let kept = Kept {
         calls_us: i64::MIN,
         minutes_us: EVER.minutes_us,
+        long_us: store.usage_long(ORGANIZATION).await.expect("reads"),
     };
-    let begun = Instant::now();
     let pieces = plan(from, to, coarsest, kept);
     let mut scan = Scan::new(question.clone());
     store
@@ -292,6 +302,13 @@ async fn roll(store: &Store) -> Duration {
     let begun = Instant::now();
     while store.usage_roll(EVER).await.expect("rolls") > 0 {}
     begun.elapsed()
+}
+
+/// Where the days of the range begin, some hours from UTC.
+fn days(span_us: i64, hours: i64) -> Vec<i64> {
+    let first = Step::Day.floor(NOW_US - span_us) + hours * Step::Hour.width_us();
+    let starts = (0..).map(|n| first + n * DAY_US);
+    starts.take_while(|start| *start < NOW_US).collect()
 }
 
 async fn ask_all(store: &Store, span_us: i64) {
@@ -325,6 +342,30 @@ async fn ask_all(store: &Store, span_us: i64) {
             },
             (NOW_US - 7 * DAY_US, NOW_US),
         ),
+        (
+            "series of all by day",
+            Question {
+                steps: days(span_us, 0),
+                ..by(&[])
+            },
+            whole,
+        ),
+        (
+            "the same, in Berlin",
+            Question {
+                steps: days(span_us, -1),
+                ..by(&[])
+            },
+            whole,
+        ),
+        (
+            "by API, each day",
+            Question {
+                steps: days(span_us, 0),
+                ..by(&[Dimension::Api])
+            },
+            whole,
+        ),
         ("by API", by(&[Dimension::Api]), whole),
         ("by route", by(&[Dimension::Route]), whole),
         (
@@ -352,10 +393,11 @@ async fn ask_all(store: &Store, span_us: i64) {
         ("a day by route", by(&[Dimension::Route]), day),
     ];
     for (name, question, (from, to)) in questions {
-        let coarsest = if question.steps.is_empty() {
-            Step::Day
-        } else {
-            Step::Hour
+        let whole_days = |steps: &[i64]| steps.iter().all(|at| Step::Day.floor(*at) == *at);
+        let coarsest = match question.steps.as_slice() {
+            [] => Step::Long,
+            steps if whole_days(steps) => Step::Day,
+            _ => Step::Hour,
         };
         let span = (Step::Minute.floor(from), Step::Minute.ceil(to));
         let (mut took, mut calls) = (Vec::new(), 0);

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::Result;
 use crate::audit::insert_audit;
+use crate::notifications::{NotificationRow, insert_notification};
 use crate::pool::{Store, with_pool, with_transaction};
 use crate::rows::{AuditRow, MembershipRow, from_row};
 
@@ -137,15 +138,23 @@ impl Store {
             sqlx::query_as(SQL).bind(user_id.0).fetch_all(pool).await?))
     }
 
-    /// False when the subject is somebody already: it stays so.
+    /// False when the subject is somebody already: it stays so, and nobody is told.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn identity_insert(&self, row: &IdentityRow, audit: &AuditRow) -> Result<bool> {
+    pub async fn identity_insert(
+        &self,
+        row: &IdentityRow,
+        audit: &AuditRow,
+        messages: &[NotificationRow],
+    ) -> Result<bool> {
         Ok(with_transaction!(self, tx => {
             let is_new = insert_identity!(row, &mut *tx);
             if is_new {
                 insert_audit!(audit, &mut *tx);
+                for message in messages {
+                    insert_notification!(message, &mut *tx);
+                }
             }
             is_new
         }))
@@ -182,6 +191,7 @@ impl Store {
         user_id: UserId,
         id: IdentityId,
         audit: &AuditRow,
+        messages: &[NotificationRow],
     ) -> Result<IdentityRemoved> {
         const SQL: &str = "DELETE FROM identities WHERE id = $1 AND user_id = $2";
         const THERE: &str = "SELECT count(*) FROM identities WHERE id = $1 AND user_id = $2";
@@ -205,6 +215,9 @@ impl Store {
             }
             sqlx::query(SQL).bind(id.0).bind(user_id.0).execute(&mut *tx).await?;
             insert_audit!(audit, &mut *tx);
+            for message in messages {
+                insert_notification!(message, &mut *tx);
+            }
             IdentityRemoved::Done
         }))
     }

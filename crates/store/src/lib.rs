@@ -39,12 +39,14 @@ mod usage_counts;
 mod usage_deltas;
 mod usage_erase;
 mod usage_live;
+mod usage_long;
 mod usage_postgres;
 mod usage_queries;
 mod usage_retention;
 mod usage_rollups;
 mod usage_scan;
 mod usage_sqlite;
+mod usage_views;
 mod versions;
 
 pub use access_tokens::{AccessTokenRow, ServiceAccountRow};

@@ -122,6 +122,10 @@ impl Store {
                     .await?
             }
         }
+        let blocks = self.usage_fill_views().await?;
+        if blocks > 0 {
+            tracing::info!(blocks, "sums of usage got their smallest view");
+        }
         let hours = self.usage_backfill().await?;
         if hours > 0 {
             tracing::info!(hours, "usage of before was summed up");

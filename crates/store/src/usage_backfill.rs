@@ -63,9 +63,11 @@ impl Store {
     /// # Errors
     /// When the database fails; then they stay.
     pub async fn usage_forget_sums(&self) -> Result<()> {
-        const STATEMENTS: [&str; 5] = [
+        const STATEMENTS: [&str; 7] = [
             "DELETE FROM usage_deltas",
             "DELETE FROM usage_blocks",
+            "DELETE FROM usage_long",
+            "DELETE FROM usage_views_missing",
             "DELETE FROM usage_templates",
             "DELETE FROM usage_backfill",
             "INSERT INTO usage_backfill (organization_id, hour_us) \

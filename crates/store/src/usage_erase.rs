@@ -1,14 +1,14 @@
 //! Taking an API's usage away, from calls and from sums; and what is known of demo data.
 
 use apiverse_contract::{ApiId, KeyId, OrganizationId};
-use apiverse_rollup::Cells;
+use apiverse_rollup::{Cells, Step};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::Result;
-use crate::pool::{Kind, Store, with_pool, with_transaction};
-use crate::usage_rollups::LOCK;
+use crate::pool::{Store, with_pool, with_transaction};
+use crate::usage_rollups::lock_blocks;
 
 /// Blocks of one transaction.
 const BLOCKS: i64 = 100;
@@ -89,12 +89,7 @@ impl Store {
         const DELETE: &str = "DELETE FROM usage_blocks WHERE organization_id = $1 \
              AND view = $2 AND step = $3 AND start_us = $4 AND shard = $5";
         Ok(with_transaction!(self, tx => {
-            if self.kind() == Kind::Postgres {
-                sqlx::query("SELECT pg_advisory_xact_lock($1)")
-                    .bind(LOCK)
-                    .execute(&mut *tx)
-                    .await?;
-            }
+            lock_blocks!(self, tx);
             let rows: Vec<(i16, i16, i64, i16, Vec<u8>)> = sqlx::query_as(READ)
                 .bind(organization_id.0)
                 .bind(after.0)
@@ -116,14 +111,16 @@ impl Store {
                 if kept.len() == before {
                     continue;
                 }
-                let sql = if kept.is_empty() { DELETE } else { WRITE };
+                // A long block that is gone would be taken for one that was not made yet.
+                let goes = kept.is_empty() && *step != Step::Long.code();
+                let sql = if goes { DELETE } else { WRITE };
                 let mut query = sqlx::query(sql)
                     .bind(organization_id.0)
                     .bind(view)
                     .bind(step)
                     .bind(start_us)
                     .bind(shard);
-                if !kept.is_empty() {
+                if !goes {
                     query = query.bind(kept.encode());
                 }
                 query.execute(&mut *tx).await?;

@@ -1,4 +1,4 @@
-//! From the sums of batches to blocks of minutes, hours and days.
+//! From the sums of batches to blocks of minutes, hours and days, and to long ones that are there.
 //!
 //! A block is read, added to and written again, in the transaction that deletes what was added.
 //! So it does not matter when this runs, on which node, or how often it is broken off; a call that
@@ -12,6 +12,7 @@ use apiverse_rollup::{
 use uuid::Uuid;
 
 use crate::pool::{Kind, Store, with_pool, with_transaction};
+use crate::usage_long::{LONG, Long};
 use crate::{Result, StoreError};
 
 /// Rows of `usage_deltas` that are added in one transaction, while writers of SQLite wait.
@@ -26,17 +27,69 @@ pub(crate) const LOCK: i64 = 0x6170_6976_0002;
 pub struct RollupHorizon {
     /// By minute.
     pub minutes_us: i64,
-    /// By hour and day.
+    /// By hour, by day, and of 28 days.
     pub hours_us: i64,
 }
 
+/// Which block of an organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct BlockKey {
-    view: View,
-    step: Step,
-    start_us: i64,
-    shard: i16,
+pub(crate) struct BlockKey {
+    pub(crate) view: View,
+    pub(crate) step: Step,
+    pub(crate) start_us: i64,
+    pub(crate) shard: i16,
 }
+
+pub(crate) const READ: &str = "SELECT data FROM usage_blocks WHERE organization_id = $1 \
+     AND view = $2 AND step = $3 AND start_us = $4 AND shard = $5";
+pub(crate) const WRITE: &str = "INSERT INTO usage_blocks \
+     (organization_id, view, step, start_us, shard, data) \
+     VALUES ($1, $2, $3, $4, $5, $6) \
+     ON CONFLICT (organization_id, view, step, start_us, shard) \
+     DO UPDATE SET data = excluded.data";
+
+/// Waits until nobody else adds to blocks, in a transaction: SQLite's has seen to it already.
+macro_rules! lock_blocks {
+    ($store:expr, $tx:ident) => {
+        if $store.kind() == $crate::pool::Kind::Postgres {
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind($crate::usage_rollups::LOCK)
+                .execute(&mut *$tx)
+                .await?;
+        }
+    };
+}
+
+/// A block's bytes, in a transaction.
+macro_rules! read_block {
+    ($tx:ident, $organization:expr, $key:expr) => {
+        sqlx::query_scalar::<_, Vec<u8>>($crate::usage_rollups::READ)
+            .bind($organization)
+            .bind($key.view.code())
+            .bind($key.step.code())
+            .bind($key.start_us)
+            .bind($key.shard)
+            .fetch_optional(&mut *$tx)
+            .await?
+    };
+}
+
+/// Puts a block's bytes, in a transaction.
+macro_rules! write_block {
+    ($tx:ident, $organization:expr, $key:expr, $data:expr) => {
+        sqlx::query($crate::usage_rollups::WRITE)
+            .bind($organization)
+            .bind($key.view.code())
+            .bind($key.step.code())
+            .bind($key.start_us)
+            .bind($key.shard)
+            .bind($data)
+            .execute(&mut *$tx)
+            .await?
+    };
+}
+
+pub(crate) use {lock_blocks, read_block, write_block};
 
 /// What one transaction adds.
 struct Portion {
@@ -71,8 +124,8 @@ impl Portion {
         })
     }
 
-    /// What is added to which block.
-    fn blocks(&self) -> BTreeMap<BlockKey, Cells> {
+    /// What is added to which block, of long ones to those that may be there.
+    fn blocks(&self, long: Long) -> BTreeMap<BlockKey, Cells> {
         let mut blocks: BTreeMap<BlockKey, Cells> = BTreeMap::new();
         // Each view by itself first: most of them have far fewer rows than there are calls.
         for view in View::ALL {
@@ -99,6 +152,10 @@ impl Portion {
                 spread(&mut blocks, view, Step::Hour, start_us, cells);
             }
             for (start_us, cells) in days {
+                let stretch = Step::Long.floor(start_us);
+                if long.may_have(stretch) {
+                    spread(&mut blocks, view, Step::Long, stretch, cells.clone());
+                }
                 spread(&mut blocks, view, Step::Day, start_us, cells);
             }
         }
@@ -159,13 +216,6 @@ impl Store {
              VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
         const DROP_TEMPLATE: &str = "DELETE FROM usage_templates \
              WHERE organization_id = $1 AND api_id = $2 AND template = $3";
-        const READ: &str = "SELECT data FROM usage_blocks WHERE organization_id = $1 \
-             AND view = $2 AND step = $3 AND start_us = $4 AND shard = $5";
-        const WRITE: &str = "INSERT INTO usage_blocks \
-             (organization_id, view, step, start_us, shard, data) \
-             VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (organization_id, view, step, start_us, shard) \
-             DO UPDATE SET data = excluded.data";
         // One by one: in PostgreSQL a row with a lower id may become visible later.
         const DONE: &str = "DELETE FROM usage_deltas WHERE id = $1";
 
@@ -211,24 +261,18 @@ impl Store {
                     tracing::error!(id, %error, "sums of usage are left out");
                 }
             }
-            for (key, cells) in portion.blocks() {
-                let before: Option<Vec<u8>> = sqlx::query_scalar(READ)
-                    .bind(organization)
-                    .bind(key.view.code())
-                    .bind(key.step.code())
-                    .bind(key.start_us)
-                    .bind(key.shard)
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                sqlx::query(WRITE)
-                    .bind(organization)
-                    .bind(key.view.code())
-                    .bind(key.step.code())
-                    .bind(key.start_us)
-                    .bind(key.shard)
-                    .bind(grown(key.view, before.as_deref(), cells)?)
-                    .execute(&mut *tx)
-                    .await?;
+            let long: Option<Long> = sqlx::query_as(LONG)
+                .bind(organization)
+                .fetch_optional(&mut *tx)
+                .await?;
+            for (key, cells) in portion.blocks(long.unwrap_or_default()) {
+                let before = read_block!(tx, organization, key);
+                if before.is_none() && key.step == Step::Long {
+                    // It will be made of its days.
+                    continue;
+                }
+                let data = grown(key.view, before.as_deref(), cells)?;
+                write_block!(tx, organization, key, data);
             }
             let Learned { added, removed } = &portion.learned;
             for (sql, templates) in [(ADD_TEMPLATE, added), (DROP_TEMPLATE, removed)] {
@@ -264,11 +308,18 @@ impl Store {
              WHERE (organization_id, view, step, start_us, shard) IN \
              (SELECT organization_id, view, step, start_us, shard FROM usage_blocks \
              WHERE step = $1 AND start_us < $2 LIMIT $3)";
+        // First of all nobody reads long blocks of which days are about to go.
+        const SHORTEN: &str = "UPDATE usage_long SET from_us = CASE WHEN to_us < $1 THEN to_us \
+             ELSE $1 END WHERE from_us < $1";
+        let first_us = Step::Long.ceil(horizon.hours_us);
+        with_pool!(self, pool => {
+            sqlx::query(SHORTEN).bind(first_us).execute(pool).await?;
+        });
         let mut deleted = 0;
         for step in Step::ALL {
             let before_us = match step {
                 Step::Minute => horizon.minutes_us,
-                Step::Hour | Step::Day => horizon.hours_us,
+                Step::Hour | Step::Day | Step::Long => horizon.hours_us,
             };
             loop {
                 let gone = with_pool!(self, pool => sqlx::query(SQL)

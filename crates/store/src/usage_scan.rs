@@ -12,8 +12,9 @@ use crate::Result;
 use crate::pool::{Store, with_pool};
 use crate::rows::from_row;
 
-/// What an answer is read from: at most this many stretches of blocks, two of them by minute.
-const STRETCHES: usize = 5;
+/// What an answer is read from: at most this many stretches of blocks. By minute, hour and day
+/// there are two each, before and after the long ones.
+const STRETCHES: usize = 7;
 
 /// A stretch of blocks, as `$n` to `$n + 3` of the query.
 #[derive(Clone, Copy)]
@@ -53,6 +54,8 @@ const BLOCKS: &str = concat!(
     blocks!("$13", "$14", "$15", "$16"),
     blocks!("$17", "$18", "$19", "$20"),
     blocks!("$21", "$22", "$23", "$24"),
+    blocks!("$25", "$26", "$27", "$28"),
+    blocks!("$29", "$30", "$31", "$32"),
     "SELECT CAST(NULL AS BIGINT), data FROM usage_deltas \
      WHERE organization_id = $1 AND to_us >= $3 AND from_us < $4"
 );

@@ -10,6 +10,7 @@ use apiverse_testkit::{
 use serde_json::{Value, json};
 
 use crate::options;
+use crate::outbox::message;
 use crate::two_factor::enrol;
 
 both!(
@@ -320,6 +321,7 @@ async fn an_account_is_linked_by_its_owner_only(engine: Engine) {
     assert_eq!(led, "/login?problem=exists&with=oidc");
     assert!(stage.me(&mut stranger).await.is_none());
 
+    let admin = stage.app.admin().await;
     let mut owner = Browser::new(&stage.app);
     stage.sign_in_here(&mut owner).await;
     let security = stage.url("/console/settings/security");
@@ -345,11 +347,21 @@ async fn an_account_is_linked_by_its_owner_only(engine: Engine) {
     );
     let page = owner.get(&security).await.text();
     assert!(page.contains("Unlink Example ID"));
+    let told = async |subject: &str| {
+        eventually("a message to the owner", async || {
+            let message = message(&admin, "identity_changed", ADMIN_EMAIL).await;
+            (message["subject"] == subject).then_some(())
+        })
+        .await;
+    };
+    told("Signing in with Example ID was linked").await;
 
     // From now on it is a way in, for them.
     assert_eq!(stage.sign_in(&mut stranger, "admin").await, "/console/keys");
     let me = stage.me(&mut stranger).await.expect("is signed in");
     assert_eq!(me["email"], ADMIN_EMAIL);
+    let export = owner.get(&stage.url("/api/v1/auth/export")).await.json();
+    assert_eq!(export["identities"][0]["provider"], "Example ID");
     let listed = owner.get(&stage.url("/api/v1/auth/identities")).await;
     let id = listed.json()["data"][0]["id"]
         .as_str()
@@ -359,6 +371,7 @@ async fn an_account_is_linked_by_its_owner_only(engine: Engine) {
     owner.post(&security, &fields).await.assert_status(303);
     let listed = owner.get(&stage.url("/api/v1/auth/identities")).await;
     assert_eq!(listed.json()["data"], json!([]));
+    told("Signing in with Example ID was unlinked").await;
     let lines = owner.get(&stage.url("/api/v1/audit?limit=50")).await.json();
     let actions: Vec<&str> = lines["data"]
         .as_array()

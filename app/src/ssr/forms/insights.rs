@@ -1,11 +1,11 @@
 //! The forms of insights: taking note, muting, and taking both back.
 
 use apiverse_contract::insights::{AcknowledgeFinding, CreateMute, FindingMetric};
-use apiverse_contract::{ErrorCode, FindingId, MuteId, Problem};
+use apiverse_contract::{FindingId, MuteId, Problem};
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::{Posted, problem_of, to, unknown_form};
+use super::{Posted, id_in, problem_of, to, unknown_form};
 use crate::pages::console::insights::until;
 use crate::ssr::ConsoleState;
 
@@ -61,9 +61,4 @@ async fn run(state: &ConsoleState, posted: &Posted, form: &str) -> Result<(), Pr
         }
         _ => Err(unknown_form()),
     }
-}
-
-fn id_in<T: std::str::FromStr>(posted: &Posted) -> Result<T, Problem> {
-    let id = posted.fields.text("id").parse();
-    id.map_err(|_| Problem::new(ErrorCode::InvalidRequest, "the form holds no id"))
 }

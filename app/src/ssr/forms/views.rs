@@ -1,11 +1,11 @@
 //! The forms of saved views.
 
+use apiverse_contract::Problem;
 use apiverse_contract::saved_views::UpdateSavedView;
-use apiverse_contract::{ErrorCode, Problem, SavedViewId};
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::{Posted, problem_of, to, unknown_form};
+use super::{Posted, id_in, problem_of, to, unknown_form};
 use crate::pages::console::usage::views::read;
 use crate::ssr::ConsoleState;
 
@@ -58,9 +58,4 @@ async fn run(state: &ConsoleState, posted: &Posted, form: &str) -> Result<(), Pr
     };
     let changed = platform.saved_view_update(&actor, id_in(posted)?, change);
     changed.await.map(|_| ()).map_err(problem_of)
-}
-
-fn id_in(posted: &Posted) -> Result<SavedViewId, Problem> {
-    let id = posted.fields.text("id").parse();
-    id.map_err(|_| Problem::new(ErrorCode::InvalidRequest, "the form holds no id"))
 }

@@ -106,6 +106,7 @@ async fn once(store: &Store, kept: Kept) -> Result<(), StoreError> {
         tracing::info!(gone, database, "old usage was deleted");
         store.vacuum().await?;
     }
+    store.usage_lengthen(now, kept.horizon(now)).await?;
     store.usage_condense(now).await?;
     store
         .usage_forget_journals_before(now.saturating_sub(JOURNALS_US))

@@ -431,6 +431,7 @@ fn link_error(error: LinkError) -> ExternalSignInError {
         LinkError::IdentityTaken(kind) => kind.into(),
         LinkError::NotVouchedFor(kind) => kind.into(),
         LinkError::UserGone(kind) => kind.into(),
+        LinkError::Broken(kind) => kind.into(),
         LinkError::Store(fault) => ExternalSignInError::Store(fault),
     }
 }

@@ -6,10 +6,11 @@
 //! docs/decisions/0012.
 
 use apiverse_connectors::oidc::ExternalUser;
+use apiverse_contract::notifications::{Channel, NotificationEvent};
 use apiverse_contract::sign_in::IdentityView;
 use apiverse_contract::validation::is_email;
 use apiverse_contract::{IdentityId, UserId};
-use apiverse_store::{IdentityRemoved, IdentityRow, StoreError, UserRow};
+use apiverse_store::{IdentityRemoved, IdentityRow, NotificationRow, StoreError, UserRow};
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -20,6 +21,7 @@ use crate::fault::{
     AccountExists, AccountOff, Broken, IdentityGone, IdentityTaken, LastWayIn, NotVouchedFor,
     UserGone, operation_error,
 };
+use crate::notifications::Notice;
 use crate::platform::{Event, Platform};
 
 operation_error! {
@@ -28,7 +30,7 @@ operation_error! {
 }
 operation_error! {
     /// Why an identity was not taken away.
-    IdentityRemoveError { IdentityGone, LastWayIn, UserGone }
+    IdentityRemoveError { IdentityGone, LastWayIn, UserGone, Broken }
 }
 operation_error! {
     /// Why somebody who signed in elsewhere is nobody here.
@@ -36,7 +38,7 @@ operation_error! {
 }
 operation_error! {
     /// Why an identity was not linked.
-    LinkError { Forbidden, IdentityTaken, NotVouchedFor, UserGone }
+    LinkError { Forbidden, IdentityTaken, NotVouchedFor, UserGone, Broken }
 }
 
 /// Longest name that is taken over from elsewhere.
@@ -48,7 +50,13 @@ impl Platform {
     /// # Errors
     /// See [`IdentityListError`].
     pub async fn identities(&self, actor: &Actor) -> Result<Vec<IdentityView>, IdentityListError> {
-        let user_id = actor.account()?;
+        Ok(self.identity_views(actor.account()?).await?)
+    }
+
+    pub(crate) async fn identity_views(
+        &self,
+        user_id: UserId,
+    ) -> Result<Vec<IdentityView>, StoreError> {
         let rows = self.store().identities_of_user(user_id).await?;
         Ok(rows
             .into_iter()
@@ -76,9 +84,18 @@ impl Platform {
         let rows = self.store().identities_of_user(user_id).await?;
         let row = rows.into_iter().find(|row| row.id == id);
         let row = row.ok_or(IdentityGone)?;
+        let user = self.store().user_get(user_id).await?.ok_or(UserGone)?;
         let line = self.audit(actor, identity_event("identity.unlinked", &row));
-        match self.store().identity_remove(user_id, id, &line).await? {
-            IdentityRemoved::Done => Ok(()),
+        let message = self.identity_message(&user, actor, "unlinked", &row)?;
+        let removed = self
+            .store()
+            .identity_remove(user_id, id, &line, &[message])
+            .await?;
+        match removed {
+            IdentityRemoved::Done => {
+                self.wake_outbox();
+                Ok(())
+            }
             IdentityRemoved::Unknown => Err(IdentityGone.into()),
             IdentityRemoved::LastWay => Err(LastWayIn.into()),
         }
@@ -99,7 +116,13 @@ impl Platform {
         }
         let row = self.identity_row(user_id, external);
         let line = self.audit(actor, identity_event("identity.linked", &row));
-        if self.store().identity_insert(&row, &line).await? {
+        let message = self.identity_message(&user, actor, "linked", &row)?;
+        let is_new = self
+            .store()
+            .identity_insert(&row, &line, &[message])
+            .await?;
+        if is_new {
+            self.wake_outbox();
             return Ok(());
         }
         let found = self
@@ -110,6 +133,30 @@ impl Platform {
             return Ok(());
         }
         Err(IdentityTaken.into())
+    }
+
+    /// Tells the owner that a way to sign in is there, or is not any more.
+    fn identity_message(
+        &self,
+        user: &UserRow,
+        actor: &Actor,
+        change: &str,
+        row: &IdentityRow,
+    ) -> Result<NotificationRow, Broken> {
+        let mut values = self.whence(&actor.request);
+        values.push(("change", change.to_owned()));
+        values.push(("provider", self.issuer_name(&row.issuer)));
+        values.push(("account", row.email.clone().unwrap_or_default()));
+        self.message(Notice {
+            event: NotificationEvent::IdentityChanged,
+            channel: Channel::Email,
+            to: &user.email,
+            user_id: Some(user.id),
+            organization_id: None,
+            cause: format!("{change}:{}", row.id),
+            link: Some("/console/settings/security".to_owned()),
+            values,
+        })
     }
 
     /// The account of somebody elsewhere: the one they are known as, or a new one. A new one's

@@ -95,12 +95,19 @@ impl Platform {
         let kept_us = |kept: std::time::Duration| {
             now_us.saturating_sub(i64::try_from(kept.as_micros()).unwrap_or(i64::MAX))
         };
+        let coarsest = steps::coarsest(&question.steps);
+        let is_long = to_us.saturating_sub(span.from_us) > Step::Long.width_us();
         let kept = Kept {
             calls_us: config.calls_kept.map_or(i64::MIN, kept_us),
             // Not those that go this very hour.
             minutes_us: Step::Hour.ceil(kept_us(config.minutes_kept)),
+            long_us: if is_long && coarsest == Step::Long {
+                self.store().usage_long(organization_id).await?
+            } else {
+                (0, 0)
+            },
         };
-        let pieces = plan(span.from_us, to_us, steps::coarsest(&question.steps), kept);
+        let pieces = plan(span.from_us, to_us, coarsest, kept);
         let mut scan = Scan::new(question);
         self.store()
             .usage_scan(organization_id, &pieces, &mut scan)

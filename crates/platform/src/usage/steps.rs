@@ -72,7 +72,9 @@ pub(crate) fn moment(local: NaiveDateTime, zone: Tz) -> i64 {
 pub(super) fn coarsest(steps: &[i64]) -> Step {
     // The first step may begin before the range does, the others begin within it.
     let begin_with = |step: Step| steps.iter().all(|start| step.floor(*start) == *start);
-    if steps.len() < 2 || begin_with(Step::Day) {
+    if steps.len() < 2 {
+        Step::Long
+    } else if begin_with(Step::Day) {
         Step::Day
     } else if begin_with(Step::Hour) {
         Step::Hour
@@ -162,6 +164,6 @@ mod tests {
         assert_eq!(of(Granularity::Day, "Asia/Kolkata"), Step::Minute);
         assert_eq!(of(Granularity::Hour, "UTC"), Step::Hour);
         assert_eq!(of(Granularity::Minute, "UTC"), Step::Minute);
-        assert_eq!(coarsest(&[]), Step::Day);
+        assert_eq!(coarsest(&[]), Step::Long);
     }
 }

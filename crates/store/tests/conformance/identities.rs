@@ -24,9 +24,19 @@ pub async fn identities_are_one_persons(store: &Store) {
     let (bob, _) = tenant(store, "bob").await;
     let line = || audit(organization.id, "identity");
     let row = identity(ada.id, "one");
-    assert!(store.identity_insert(&row, &line()).await.expect("adds"));
+    assert!(
+        store
+            .identity_insert(&row, &line(), &[])
+            .await
+            .expect("adds")
+    );
     let taken = identity(bob.id, "one");
-    assert!(!store.identity_insert(&taken, &line()).await.expect("ok"));
+    assert!(
+        !store
+            .identity_insert(&taken, &line(), &[])
+            .await
+            .expect("ok")
+    );
     let found = store.identity_find(ISSUER, "one").await.expect("reads");
     assert_eq!(found.as_ref(), Some(&row));
     for (issuer, subject) in [(ISSUER, "two"), ("https://other.example.com", "one")] {
@@ -51,7 +61,7 @@ pub async fn identities_are_one_persons(store: &Store) {
     // Nobody takes another's away; with a password it may go.
     let remove = async |user_id, id| {
         store
-            .identity_remove(user_id, id, &line())
+            .identity_remove(user_id, id, &line(), &[])
             .await
             .expect("ok")
     };
@@ -95,13 +105,18 @@ pub async fn somebody_registers_as_they_are_known(store: &Store) {
     // The only way in stays, of two either may go.
     let remove = async |id| {
         store
-            .identity_remove(cleo.id, id, &line())
+            .identity_remove(cleo.id, id, &line(), &[])
             .await
             .expect("ok")
     };
     assert_eq!(remove(row.id).await, IdentityRemoved::LastWay);
     let second = identity(cleo.id, "cleo-2");
-    assert!(store.identity_insert(&second, &line()).await.expect("adds"));
+    assert!(
+        store
+            .identity_insert(&second, &line(), &[])
+            .await
+            .expect("adds")
+    );
     assert_eq!(remove(row.id).await, IdentityRemoved::Done);
     assert_eq!(remove(second.id).await, IdentityRemoved::LastWay);
 
@@ -130,7 +145,12 @@ pub async fn somebody_registers_as_they_are_known(store: &Store) {
     );
     let (ada, _) = tenant(store, "ada").await;
     let hers = identity(ada.id, "ada");
-    assert!(store.identity_insert(&hers, &line()).await.expect("adds"));
+    assert!(
+        store
+            .identity_insert(&hers, &line(), &[])
+            .await
+            .expect("adds")
+    );
     assert!(end("ada").await);
     let now = store.user_get(ada.id).await.expect("reads").expect("there");
     assert!(now.is_active, "there is a password");
@@ -140,7 +160,12 @@ pub async fn late_reports_change_nothing(store: &Store) {
     let (ada, organization) = tenant(store, "ada").await;
     let line = || audit(organization.id, "user.updated");
     let row = identity(ada.id, "ada");
-    assert!(store.identity_insert(&row, &line()).await.expect("adds"));
+    assert!(
+        store
+            .identity_insert(&row, &line(), &[])
+            .await
+            .expect("adds")
+    );
     let mark = |version, is_gone| ExternalMark {
         issuer: ISSUER,
         kind: "user",

@@ -266,6 +266,7 @@ pub async fn an_apis_usage_is_taken_away(store: &Store) {
         let kept = apiverse_rollup::Kept {
             calls_us: i64::MIN,
             minutes_us: i64::MIN,
+            long_us: (0, 0),
         };
         let filter = all(ada.id);
         let pieces = apiverse_rollup::plan(

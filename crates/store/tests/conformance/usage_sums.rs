@@ -22,6 +22,7 @@ const EVER: RollupHorizon = RollupHorizon {
 const ALL_KEPT: Kept = Kept {
     calls_us: i64::MIN,
     minutes_us: i64::MIN,
+    long_us: (0, 0),
 };
 
 async fn roll(store: &Store, horizon: RollupHorizon) -> u64 {
@@ -42,7 +43,7 @@ async fn ask(
     kept: Kept,
 ) -> Vec<Group> {
     let coarsest = if question.steps.is_empty() {
-        Step::Day
+        Step::Long
     } else {
         Step::Hour
     };
@@ -400,6 +401,7 @@ pub async fn old_sums_go(store: &Store) {
     let kept = Kept {
         calls_us: i64::MAX,
         minutes_us: horizon.minutes_us,
+        ..ALL_KEPT
     };
     let range = (
         after(-100 * DAY).timestamp_micros(),
@@ -447,4 +449,201 @@ pub async fn calls_of_before_are_summed_up(store: &Store) {
     }
     roll(store, EVER).await;
     check(store, ada.id, &rows, "rolled").await;
+}
+
+/// Calls of 120 days: twelve months would take the test longer and show no more.
+fn long_calls(organization: OrganizationId, count: usize, dice: &mut Dice) -> Vec<UsageRow> {
+    let mut rows = calls(organization, count, dice);
+    for row in &mut rows {
+        row.started_at_us -= (dice.roll(120) as i64) * DAY * 1_000_000;
+    }
+    rows
+}
+
+async fn check_long(store: &Store, organization: OrganizationId, rows: &[UsageRow], what: &str) {
+    let long_us = store.usage_long(organization).await.expect("reads");
+    let kept = Kept {
+        long_us,
+        ..ALL_KEPT
+    };
+    let now = after(1).timestamp_micros();
+    let ranges = [
+        (after(-130 * DAY).timestamp_micros(), now),
+        (
+            after(-101 * DAY).timestamp_micros() + 7_654_321,
+            now - 5 * DAY * 1_000_000,
+        ),
+    ];
+    let key = rows.iter().find_map(|row| row.key_id).map(|id| id.0);
+    for range in ranges {
+        for (by, filter_key) in [
+            (Dimension::Key, None),
+            (Dimension::Status, None),
+            (Dimension::Version, None),
+            (Dimension::Status, key),
+            (Dimension::Version, key),
+        ] {
+            let question = Question {
+                by: vec![by],
+                filter: Filter {
+                    key: filter_key,
+                    ..Filter::default()
+                },
+                latency: true,
+                ..Question::default()
+            };
+            let groups = ask(store, organization, question, range, kept).await;
+            let expected = by_hand(rows, range, |row| {
+                let is_meant = filter_key.is_none() || row.key_id.map(|id| id.0) == filter_key;
+                is_meant.then(|| match by {
+                    Dimension::Key => Value::Id(row.key_id.map(|id| id.0)),
+                    Dimension::Version => Value::Id(row.version_id.map(|id| id.0)),
+                    _ => Value::Number(row.status),
+                })
+            });
+            let what = format!("{what} {range:?} {by:?} {filter_key:?}");
+            assert_same(&groups, &expected, &what);
+        }
+    }
+}
+
+pub async fn long_sums_are_what_calls_are(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let (_, bob) = tenant(store, "bob").await;
+    let mut dice = Dice(28);
+    let now = after(0).timestamp_micros();
+    let mut rows = long_calls(ada.id, 1_500, &mut dice);
+    insert(store, &rows).await;
+    let others = long_calls(bob.id, 50, &mut dice);
+    insert(store, &others).await;
+    roll(store, EVER).await;
+    assert_eq!(store.usage_long(ada.id).await.expect("reads"), (0, 0));
+    check_long(store, ada.id, &rows, "without").await;
+
+    // All that are over are made, of each organization, once.
+    let made = store.usage_lengthen(now, EVER).await.expect("makes");
+    assert!((8..=12).contains(&made), "{made}");
+    assert_eq!(store.usage_lengthen(now, EVER).await.expect("makes"), 0);
+    let (from_us, to_us) = store.usage_long(ada.id).await.expect("reads");
+    assert_eq!(to_us, Step::Long.floor(now));
+    assert!((4..=6).contains(&((to_us - from_us) / Step::Long.width_us())));
+    check_long(store, ada.id, &rows, "made").await;
+    check_long(store, bob.id, &others, "of another").await;
+
+    // What comes late is in them, before and after it is brought to blocks.
+    let late = long_calls(ada.id, 200, &mut dice);
+    insert(store, &late).await;
+    rows.extend(late);
+    check_long(store, ada.id, &rows, "late").await;
+    roll(store, EVER).await;
+    check_long(store, ada.id, &rows, "late ones rolled").await;
+
+    // Time goes on: the stretch that was not over then is made, and what is later than late comes too.
+    let later = now + Step::Long.width_us();
+    let made = store.usage_lengthen(later, EVER).await.expect("makes");
+    assert_eq!(made, 2);
+    check_long(store, ada.id, &rows, "later").await;
+    let mut old = long_calls(ada.id, 40, &mut dice);
+    for row in &mut old {
+        row.started_at_us -= 60 * DAY * 1_000_000;
+    }
+    insert(store, &old).await;
+    rows.extend(old);
+    roll(store, EVER).await;
+    store.usage_lengthen(later, EVER).await.expect("makes");
+    check_long(store, ada.id, &rows, "much later").await;
+
+    // An API's calls are taken out, and others come in again.
+    let gone = rows[0].api_id.expect("has an API");
+    store.usage_erase_api(ada.id, gone).await.expect("erases");
+    rows.retain(|row| row.api_id != Some(gone));
+    check_long(store, ada.id, &rows, "erased").await;
+    let again = long_calls(ada.id, 100, &mut dice);
+    insert(store, &again).await;
+    rows.extend(again);
+    roll(store, EVER).await;
+    check_long(store, ada.id, &rows, "and again").await;
+}
+
+/// Whoever makes long blocks, brings sums to blocks and stores calls at once.
+pub async fn long_sums_are_made_at_any_time(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let mut dice = Dice(5);
+    let now = after(0).timestamp_micros();
+    let portions: Vec<Vec<UsageRow>> = (0..3).map(|_| long_calls(ada.id, 200, &mut dice)).collect();
+    let mut tasks = Vec::new();
+    for rows in portions.clone() {
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            for batch in rows.chunks(40) {
+                insert(&store, batch).await;
+                store.usage_roll(EVER).await.expect("rolls");
+                store.usage_lengthen(now, EVER).await.expect("makes");
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("stores");
+    }
+    roll(store, EVER).await;
+    store.usage_lengthen(now, EVER).await.expect("makes");
+    let rows: Vec<UsageRow> = portions.into_iter().flatten().collect();
+    check_long(store, ada.id, &rows, "at any time").await;
+}
+
+pub async fn old_long_sums_go(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let now = after(0).timestamp_micros();
+    let width = Step::Long.width_us();
+    let rows: Vec<UsageRow> = (0..150)
+        .map(|n| usage(ada.id, -n * DAY - 7, 200, 1))
+        .collect();
+    insert(store, &rows).await;
+    roll(store, EVER).await;
+    store.usage_lengthen(now, EVER).await.expect("makes");
+    let horizon = RollupHorizon {
+        minutes_us: i64::MIN,
+        hours_us: Step::Long.floor(now) - 3 * width + DAY * 1_000_000,
+    };
+    store.usage_rollups_retain(horizon).await.expect("deletes");
+    let long_us = store.usage_long(ada.id).await.expect("reads");
+    let over = Step::Long.floor(now);
+    assert_eq!(long_us, (over - 2 * width, over));
+    // Nor are they made again of the days that are left.
+    assert_eq!(store.usage_lengthen(now, horizon).await.expect("makes"), 0);
+    let kept = Kept {
+        long_us,
+        calls_us: i64::MAX,
+        minutes_us: i64::MIN,
+    };
+    let range = (horizon.hours_us, Step::Hour.ceil(now));
+    let groups = ask(store, ada.id, Question::default(), range, kept).await;
+    let expected = rows
+        .iter()
+        .filter(|row| row.started_at_us >= horizon.hours_us);
+    assert_eq!(groups[0].total.calls, expected.count() as u64);
+}
+
+/// Sums of before there was the smallest view.
+pub async fn the_smallest_view_is_made_of_others(store: &Store) {
+    let (_, ada) = tenant(store, "ada").await;
+    let rows = calls(ada.id, 400, &mut Dice(13));
+    insert(store, &rows).await;
+    roll(store, EVER).await;
+    store.usage_forget_smallest_view().await.expect("forgets");
+    let range = (
+        Step::Day.floor(after(-5 * DAY).timestamp_micros()),
+        Step::Hour.ceil(after(HOUR).timestamp_micros()),
+    );
+    let groups = ask(store, ada.id, Question::default(), range, ALL_KEPT).await;
+    assert!(groups.is_empty());
+    for _ in 0..2 {
+        store.migrate().await.expect("sums up");
+        check(store, ada.id, &rows, "filled").await;
+    }
+    let late = calls(ada.id, 50, &mut Dice(17));
+    insert(store, &late).await;
+    roll(store, EVER).await;
+    let rows: Vec<UsageRow> = rows.into_iter().chain(late).collect();
+    check(store, ada.id, &rows, "and rolled").await;
 }

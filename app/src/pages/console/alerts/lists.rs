@@ -80,7 +80,7 @@ pub fn rules(found: &AlertsView, data: Data) -> AnyView {
         .collect_view();
     let add = when(may_change, || {
         view! {
-            <a class="btn btn-outline btn-sm" href="/console/alerts/new">
+            <a class="btn btn-primary btn-sm" href="/console/alerts/new">
                 "Add an alert rule"
             </a>
         }
@@ -108,19 +108,23 @@ fn one_rule(rule: &AlertRuleView, may_change: bool, data: Data) -> AnyView {
         let words = format!("silenced until {}", format::stamp(until));
         view! { <span class="pill">{words}</span> }.into_any()
     });
+    let words = match rule.rule.severity {
+        AlertSeverity::Critical => "Critical",
+        AlertSeverity::Warning => "Warning",
+    };
     let lasts = match rule.rule.for_minutes {
         0 => String::new(),
         minutes => format!(", for {minutes} min"),
     };
     view! {
-        <li class="flex flex-wrap items-center gap-3 px-4 py-2.5">
+        <li class="flex flex-col gap-2 px-4 py-2.5 md:flex-row md:flex-wrap md:items-center md:gap-3">
             <div class="flex min-w-0 grow flex-col gap-0.5">
                 <div class="flex flex-wrap items-center gap-2">
                     <span class=class>{state}</span>
                     <h3 class="font-medium">{rule.rule.name.clone()}</h3>
                     {silenced}
                 </div>
-                <p class="text-sm text-muted">{format!("{}{lasts}", rule.summary)}</p>
+                <p class="text-sm text-muted">{format!("{words}: {}{lasts}", rule.summary)}</p>
             </div>
             {when(may_change, || rule_buttons(rule, data))}
         </li>
