@@ -42,7 +42,7 @@ LAYERS = {
     "frontend": ["app"],
     "server": [
         "contract", "settings", "store", "cluster", "limits", "guards", "connectors", "platform", "gateway", "rest",
-        "app", "telemetry",
+        "app", "telemetry", "transform",
     ],
     # The test application stands beside the product, and nothing of the product depends on it.
     "testkit": ["contract", "settings", "store", "cluster", "limits", "guards", "connectors", "platform", "gateway", "rest"],

@@ -4,6 +4,7 @@ mod admin;
 mod changes;
 mod cli;
 mod compose;
+mod compress;
 mod configuration;
 mod demo;
 mod doctor;

@@ -24,7 +24,7 @@ use crate::cli::Outcome;
 use crate::probes::{BusProbe, DatabaseProbe, UsageProbe};
 use crate::reload::{ReadSettings, on_hangup};
 use crate::telemetry;
-use crate::{changes, compose, exports, greeting, key_places, probes, sample, signals};
+use crate::{changes, compose, compress, exports, greeting, key_places, probes, sample, signals};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -339,9 +339,14 @@ fn control_plane(
     let console = console_state(settings, platform, gateway, base_url);
     let console = apiverse_app::ssr::routes(console);
     let router = apiverse_rest::router(state.clone()).merge(console);
-    apiverse_rest::layers(router, &state).layer(axum::middleware::map_request(
-        |request: axum::extract::Request| async { name_client(request) },
-    ))
+    apiverse_rest::layers(router, &state)
+        .layer(axum::middleware::map_request(
+            |request: axum::extract::Request| async { name_client(request) },
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            compress::negotiation(),
+            compress::compress,
+        ))
 }
 
 /// Answers on the listener that is the gateway's alone.

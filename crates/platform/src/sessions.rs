@@ -25,7 +25,9 @@ use crate::tokens::Tokens;
 
 operation_error! {
     /// Why an access token gave no actor.
-    BearerError { TokenInvalid, ProviderAway, NotVouchedFor, AccountExists, AccountOff, Broken }
+    BearerError {
+        TokenInvalid, ProviderAway, NotVouchedFor, AccountExists, AccountOff, SlowDown, Broken
+    }
 }
 operation_error! {
     /// Why a refresh token gave no new tokens.

@@ -89,6 +89,8 @@ enum Place {
     /// Text messages, which cost money: to one number, and of one account.
     SmsTo(blake3::Hash),
     SmsOf(UserId),
+    /// Somebody another service vouches for, and who is nobody here.
+    Elsewhere(blake3::Hash),
 }
 
 /// A place as it is counted and told to other nodes: a keyed hash, which says nothing about it to
@@ -191,6 +193,7 @@ impl Throttle {
             Place::Ceremonies(Network(bits)) => add(8, [&bits.to_le_bytes(), &[]]),
             Place::SmsTo(phone) => add(9, [phone.as_bytes(), &[]]),
             Place::SmsOf(id) => add(10, [id.0.as_bytes(), &[]]),
+            Place::Elsewhere(who) => add(11, [who.as_bytes(), &[]]),
         }
         let mut key = [0; 16];
         hasher.finalize_xof().fill(&mut key);
@@ -399,6 +402,31 @@ impl Throttle {
         self.count(&places, self.config.free_per_account, now)
     }
 
+    /// Whether somebody another service vouches for may try again to be somebody here: each token
+    /// of theirs costs questions and a line of the audit log.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn elsewhere(
+        &self,
+        issuer: &str,
+        subject: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), SlowDown> {
+        let place = self.key(Place::Elsewhere(who(issuer, subject)));
+        let counts = self.counts.lock();
+        match self.room(counts.get(&place), self.config.free_per_account, now) {
+            Room::None(slow) if self.config.enabled => Err(slow),
+            _ => Ok(()),
+        }
+    }
+
+    /// They were nobody.
+    pub fn elsewhere_failed(&self, issuer: &str, subject: &str, now: DateTime<Utc>) {
+        let place = self.key(Place::Elsewhere(who(issuer, subject)));
+        self.fail(&mut self.counts.lock(), &[place], now);
+    }
+
     /// Counts something in all places, if there is room in each.
     fn count(&self, places: &[Place], free: u32, now: DateTime<Utc>) -> Result<(), SlowDown> {
         if !self.config.enabled {
@@ -464,6 +492,13 @@ impl Throttle {
         }
         counts.entry(place).or_insert(Count::new(now))
     }
+}
+
+fn who(issuer: &str, subject: &str) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(blake3::hash(issuer.as_bytes()).as_bytes());
+    hasher.update(subject.as_bytes());
+    hasher.finalize()
 }
 
 /// A sign-in that was let through.

@@ -11,6 +11,7 @@ use crate::sign_in::{Browser, Peer};
 
 both!(
     session_tokens_are_accepted_and_others_refused,
+    who_is_nobody_here_is_not_asked_about_without_end,
     keys_roll_over_and_are_not_asked_for_without_end,
     people_and_organizations_follow_reports,
     reports_are_believed_when_they_are_signed_now,
@@ -159,6 +160,32 @@ async fn session_tokens_are_accepted_and_others_refused(engine: Engine) {
     stage.me(&token).await.assert_problem(409, "email_taken");
     let token = stage.token(json!({ "sub": "user_unsure" })).await;
     stage.me(&token).await.assert_problem(403, "forbidden");
+}
+
+async fn who_is_nobody_here_is_not_asked_about_without_end(engine: Engine) {
+    let stage = Stage::new(engine).await;
+    let admin = stage.app.admin().await;
+    let token = stage.token(json!({ "sub": "user_admin" })).await;
+    let (mut told, mut held_up) = (0, 0);
+    for n in 0..30 {
+        let answer = stage.me(&token).await;
+        if n >= 5 && answer.status == 429 {
+            held_up += 1;
+        } else {
+            answer.assert_problem(409, "email_taken");
+            told += 1;
+        }
+    }
+    // The pause grows: however slow this machine is, few come through.
+    assert!(held_up > 0);
+    // Each that did left a line in the audit log of the account whose address it is.
+    let path = "/audit?action=user.sign_in_failed&limit=50";
+    let lines = admin.get(path).await.expect_status(200).json();
+    let lines = lines["data"].as_array().expect("lines").len();
+    assert_eq!(lines, told);
+    // Others of the same service are not held up.
+    let token = stage.token(json!({})).await;
+    stage.me(&token).await.assert_status(200);
 }
 
 async fn keys_roll_over_and_are_not_asked_for_without_end(engine: Engine) {

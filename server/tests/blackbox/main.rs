@@ -10,6 +10,7 @@ mod cache_nodes;
 mod cache_suite;
 mod clerk;
 mod cli;
+mod compression;
 mod costs;
 mod drills;
 mod durability;

@@ -34,21 +34,26 @@ impl Platform {
         if is_over {
             return Err(TokenInvalid.into());
         }
+        let throttle = &self.inner.throttle;
+        throttle.elsewhere(issuer, &session.user_id, now)?;
         let external = self
             .clerk_user(clerk, &session)
             .await
             .map_err(|error| refused(&error))?;
         let external = external.ok_or(TokenInvalid)?;
-        let user = self
-            .recognise(request, &external)
-            .await
-            .map_err(|error| match error {
+        let recognised = self.recognise(request, &external).await;
+        let user = recognised.map_err(|error| {
+            let refused = match error {
                 RecogniseError::NotVouchedFor(kind) => BearerError::from(kind),
                 RecogniseError::AccountExists(kind) => kind.into(),
                 RecogniseError::AccountOff(kind) => kind.into(),
-                RecogniseError::Broken(kind) => kind.into(),
-                RecogniseError::Store(fault) => BearerError::Store(fault),
-            })?;
+                // Neither is about who they are.
+                RecogniseError::Broken(kind) => return kind.into(),
+                RecogniseError::Store(fault) => return BearerError::Store(fault),
+            };
+            throttle.elsewhere_failed(issuer, &session.user_id, now);
+            refused
+        })?;
         let (organization, membership) = self.clerk_place(issuer, &session, &user, request).await?;
         let role = Role::parse(&membership.role).ok_or(TokenInvalid)?;
         // Clerk asks for no code of ours: one that is wanted must have been asked for there.

@@ -32,6 +32,23 @@ fn what_other_nodes_count_counts_here() {
     assert_eq!(wait(&other, "a@b.co", from, at(0)), 0);
 }
 
+#[test]
+fn who_is_nobody_here_waits_longer_each_time() {
+    let throttle = Throttle::new(ThrottleConfig::default(), [7; 32], None);
+    let wait = |subject: &str, now| throttle.elsewhere("https://id.example", subject, now);
+    for _ in 0..5 {
+        assert_eq!(wait("ann", at(0)), Ok(()));
+        throttle.elsewhere_failed("https://id.example", "ann", at(0));
+    }
+    assert_eq!(wait("ann", at(0)), Err(SlowDown { retry_after: 1 }));
+    assert_eq!(wait("bob", at(0)), Ok(()));
+    assert_eq!(wait("ann", at(1)), Ok(()));
+    throttle.elsewhere_failed("https://id.example", "ann", at(1));
+    assert_eq!(wait("ann", at(2)), Err(SlowDown { retry_after: 1 }));
+    // Asking alone does not count.
+    assert_eq!(wait("ann", at(3)), Ok(()));
+}
+
 /// What an attempt comes to without waiting for others.
 fn attempt<'a>(
     throttle: &'a Throttle,

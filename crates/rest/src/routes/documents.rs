@@ -15,7 +15,8 @@ pub fn router(state: &RestState) -> Router<RestState> {
     let document = openapi(state.shared.settings.console);
     let page = Page::render(&document);
     let json = Bytes::from(document.to_json().unwrap_or_default());
-    let tag = format!("\"{:08x}\"", checksum(&json));
+    // Weak: the document may be compressed on its way.
+    let tag = format!("W/\"{:08x}\"", checksum(&json));
 
     let openapi_json =
         move |headers: HeaderMap| async move { document_answer(&headers, json, &tag) };
@@ -32,7 +33,7 @@ fn document_answer(headers: &HeaderMap, json: Bytes, tag: &str) -> Response {
     let known = headers
         .get(header::IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|tags| tags.split(',').any(|given| given.trim() == tag));
+        .is_some_and(|tags| tags.split(',').any(|given| is_same(given.trim(), tag)));
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -44,6 +45,14 @@ fn document_answer(headers: &HeaderMap, json: Bytes, tag: &str) -> Response {
         headers.insert(header::ETAG, tag);
     }
     response
+}
+
+/// Weak comparison (RFC 9110, 8.8.3.2).
+fn is_same(one: &str, other: &str) -> bool {
+    fn opaque(tag: &str) -> &str {
+        tag.strip_prefix("W/").unwrap_or(tag)
+    }
+    opaque(one) == opaque(other)
 }
 
 /// FNV-1a: tells two builds' documents apart, which is all an entity tag must do.
