@@ -11,3 +11,16 @@ CREATE TABLE usage_views_missing (
     organization_id UUID PRIMARY KEY NOT NULL
 );
 INSERT INTO usage_views_missing SELECT DISTINCT organization_id FROM usage_blocks;
+
+-- A node of before would add sums to the blocks it knows and to no others, while it waits to be replaced. So only
+-- transactions that say which blocks they know may take sums out of here; those of before leave them to who comes.
+CREATE FUNCTION usage_deltas_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF coalesce(current_setting('apiverse.sums', true), '') <> '2' THEN
+        RAISE EXCEPTION 'sums of usage are left to nodes of a newer version';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER usage_deltas_guard BEFORE DELETE ON usage_deltas
+    FOR EACH STATEMENT EXECUTE FUNCTION usage_deltas_guard();

@@ -5,8 +5,9 @@ use apiverse_rollup::{Piece, Source, Step};
 use uuid::Uuid;
 
 use crate::Result;
-use crate::pool::{Store, with_pool, with_transaction};
+use crate::pool::{Kind, Store, with_pool, with_transaction};
 use crate::usage_deltas::{DeltaRow, INSERT};
+use crate::usage_rollups::KNOWS_ALL;
 
 impl Store {
     /// Sums up what the migration found, an hour of an organization at a time; how many hours.
@@ -75,6 +76,9 @@ impl Store {
              FROM usage_metrics",
         ];
         with_transaction!(self, tx => {
+            if self.kind() == Kind::Postgres {
+                sqlx::query(KNOWS_ALL).execute(&mut *tx).await?;
+            }
             for sql in STATEMENTS {
                 sqlx::query(sql).execute(&mut *tx).await?;
             }

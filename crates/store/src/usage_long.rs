@@ -48,12 +48,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn usage_long(&self, organization_id: OrganizationId) -> Result<(i64, i64)> {
-        let long: Option<Long> = with_pool!(self, pool => sqlx::query_as(LONG)
-            .bind(organization_id.0)
-            .fetch_optional(pool)
-            .await?);
-        let long = long.unwrap_or_default();
+        let long = self.long_of(organization_id.0).await?.unwrap_or_default();
         Ok((long.from_us, long.to_us))
+    }
+
+    async fn long_of(&self, organization: Uuid) -> Result<Option<Long>> {
+        Ok(with_pool!(self, pool => sqlx::query_as(LONG)
+            .bind(organization)
+            .fetch_optional(pool)
+            .await?))
     }
 
     /// Makes the long blocks that are due; how many stretches. Broken off, it goes on where it
@@ -78,6 +81,11 @@ impl Store {
                 .fetch_one(pool)
                 .await?);
             let Some(oldest_us) = oldest_us else { continue };
+            // As a rule nothing is due, and nobody has to wait for a writer.
+            let long = self.long_of(organization).await?;
+            if long.is_some_and(|long| long.next(oldest_us, now_us, horizon).is_none()) {
+                continue;
+            }
             while let Some(start_us) = self
                 .long_begin(organization, oldest_us, now_us, horizon)
                 .await?

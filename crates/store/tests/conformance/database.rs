@@ -54,6 +54,22 @@ impl Database {
         }
     }
 
+    /// What another program does with the database; the error's text when it is refused.
+    pub async fn of_another(&self, sql: &str) -> Result<(), String> {
+        use sqlx::{AssertSqlSafe, Connection};
+        let Cleanup::Postgres { server, name } = &self.cleanup else {
+            panic!("SQLite is for one process");
+        };
+        let mut connection = sqlx::PgConnection::connect(&with_database(server, name))
+            .await
+            .expect("the PostgreSQL server answers");
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut connection)
+            .await
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    }
+
     pub fn store(&self) -> &Store {
         &self.store
     }

@@ -647,3 +647,20 @@ pub async fn the_smallest_view_is_made_of_others(store: &Store) {
     let rows: Vec<UsageRow> = rows.into_iter().chain(late).collect();
     check(store, ada.id, &rows, "and rolled").await;
 }
+
+/// While nodes are replaced one by one, those of before go on: what they would do to sums.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_of_before_leave_sums_to_others() {
+    let database = crate::database::Database::postgres().await;
+    let store = database.store();
+    let (_, ada) = tenant(store, "ada").await;
+    let rows = calls(ada.id, 100, &mut Dice(19));
+    insert(store, &rows).await;
+    let refused = database.of_another("DELETE FROM usage_deltas").await;
+    let words = refused.expect_err("is refused");
+    assert!(words.contains("newer version"), "{words}");
+    check(store, ada.id, &rows, "still there").await;
+    assert!(roll(store, EVER).await > 0);
+    check(store, ada.id, &rows, "rolled").await;
+    database.drop().await;
+}

@@ -184,6 +184,10 @@ fn rule_buttons(rule: &AlertRuleView, data: Data) -> AnyView {
                 {hidden("rule-test", id.to_string())}
                 {test.button_with_class("Send a test", "btn btn-ghost btn-xs")}
             </form>
+            <form method="post" action=PATH on:submit=gone.on_submit(on_gone)>
+                {hidden("rule-delete", id.to_string())} <span class="sr-only">{name}</span>
+                {gone.button_with_class("Delete", "btn btn-ghost btn-xs")}
+            </form>
             <form method="post" action=PATH class="flex items-center gap-1" on:submit=quiet.on_submit(on_quiet)>
                 {hidden("rule-silence", id.to_string())}
                 <input
@@ -191,15 +195,11 @@ fn rule_buttons(rule: &AlertRuleView, data: Data) -> AnyView {
                     name="reason"
                     required
                     maxlength="500"
-                    class="input input-xs w-32"
+                    class="input input-xs w-32 text-xs"
                     aria-label=format!("Why {name} is silenced")
                     placeholder="Why"
                 />
                 {quiet.button_with_class("Silence for an hour", "btn btn-ghost btn-xs")}
-            </form>
-            <form method="post" action=PATH on:submit=gone.on_submit(on_gone)>
-                {hidden("rule-delete", id.to_string())} <span class="sr-only">{name}</span>
-                {gone.button_with_class("Delete", "btn btn-ghost btn-xs")}
             </form>
         </div>
     }

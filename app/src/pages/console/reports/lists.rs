@@ -200,7 +200,7 @@ fn one_schedule(view: &ReportScheduleView, may_change: bool, data: Data) -> AnyV
     };
     let next = view
         .next_due
-        .map(|at| format!(", next {}", format::stamp(at)));
+        .map(|at| format!(", next {}", format::moment(at)));
     let words = format!(
         "{} from {}:00 {}, {about}, {told}{}",
         period_words(schedule.period),

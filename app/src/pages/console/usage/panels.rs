@@ -179,7 +179,7 @@ pub fn errors_table(rows: &[ErrorRow], href: &dyn Fn(&ErrorRow) -> String) -> St
             escape(&href(row)),
             format::count(row.calls),
             format::count(row.calls_before),
-            format::day(row.first_seen),
+            format::date(row.first_seen),
             format::clock(row.first_seen),
         );
     }
