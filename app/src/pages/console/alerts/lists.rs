@@ -185,7 +185,7 @@ fn rule_buttons(rule: &AlertRuleView, data: Data) -> AnyView {
                 {test.button_with_class("Send a test", "btn btn-ghost btn-xs")}
             </form>
             <form method="post" action=PATH on:submit=gone.on_submit(on_gone)>
-                {hidden("rule-delete", id.to_string())} <span class="sr-only">{name}</span>
+                {hidden("rule-delete", id.to_string())} <span class="sr-only">{name.clone()}</span>
                 {gone.button_with_class("Delete", "btn btn-ghost btn-xs")}
             </form>
             <form method="post" action=PATH class="flex items-center gap-1" on:submit=quiet.on_submit(on_quiet)>
