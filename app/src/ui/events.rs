@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 use leptos::web_sys::{EventSource, MessageEvent};
+use send_wrapper::SendWrapper;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 
@@ -80,5 +81,7 @@ impl Drop for Events {
     }
 }
 
-/// Where an open stream is kept; it is closed with the page.
-pub type Kept = StoredValue<Option<Events>, LocalStorage>;
+/// Where an open stream is kept; it is closed with the page. A browser has one thread. On the server
+/// there is no stream, and so nothing that could not be dropped on another thread than its own: a
+/// page is made on one and thrown away on another.
+pub type Kept = StoredValue<Option<SendWrapper<Events>>>;

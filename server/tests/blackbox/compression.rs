@@ -1,6 +1,6 @@
 //! What the console and the REST API answer, compressed for who reads that.
 
-use apiverse_testkit::{Answer, App, Client, Engine, both};
+use apiverse_testkit::{ADMIN_EMAIL, ADMIN_PASSWORD, Answer, App, Client, Engine, both};
 use apiverse_transform::coding::{Decoder, Stored};
 use futures_util::future::join_all;
 
@@ -9,6 +9,7 @@ use crate::options;
 both!(
     answers_are_compressed_for_who_reads_that,
     many_at_once_are_all_whole,
+    pages_of_the_console_are_read_on_any_thread,
 );
 
 async fn ask(client: &Client, path: &str, accepted: &str) -> Answer {
@@ -75,6 +76,33 @@ async fn answers_are_compressed_for_who_reads_that(engine: Engine) {
     let answer = live.send().await.expect("is answered");
     assert_eq!(answer.status(), 200);
     assert!(!answer.headers().contains_key("content-encoding"));
+}
+
+/// A page is made on one thread and read, compressed or not, on others.
+async fn pages_of_the_console_are_read_on_any_thread(engine: Engine) {
+    let app = App::start(options(engine)).await;
+    let client = app.anonymous();
+    let login = client.request("POST", "/login").form(&[
+        ("form", "login"),
+        ("email", ADMIN_EMAIL),
+        ("password", ADMIN_PASSWORD),
+    ]);
+    let signed_in = client.send(login.header("origin", app.base())).await;
+    let signed_in = signed_in.expect_status(303);
+    let cookie = signed_in.header("set-cookie").expect("a cookie");
+    let cookie = cookie.split(';').next().expect("a cookie");
+    for path in ["/console", "/console/live", "/console/usage"] {
+        for coding in ["zstd", "identity"] {
+            join_all((0..30).map(|_| async {
+                let request = client.request("GET", path).header("cookie", cookie);
+                let page = client.send(request.header("accept-encoding", coding));
+                let page = page.await.expect_status(200);
+                let text = String::from_utf8(plain(&page)).expect("text");
+                assert!(text.ends_with("</script>"), "{path} {coding}: {text:?}");
+            }))
+            .await;
+        }
+    }
 }
 
 async fn many_at_once_are_all_whole(engine: Engine) {

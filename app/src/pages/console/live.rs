@@ -7,6 +7,7 @@ use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
+use send_wrapper::SendWrapper;
 
 use super::calls::{Columns, Inspector, calls_table};
 use super::series::to_f64;
@@ -92,7 +93,7 @@ impl Feed {
             calls: RwSignal::new(VecDeque::new()),
             seconds: RwSignal::new(VecDeque::new()),
             missed: RwSignal::new(0),
-            stream: StoredValue::new_local(None),
+            stream: StoredValue::new(None),
         }
     }
 
@@ -103,7 +104,7 @@ impl Feed {
         if events.is_none() {
             self.state.set(State::Ended);
         }
-        self.stream.set_value(events);
+        self.stream.set_value(events.map(SendWrapper::new));
     }
 
     fn hear(self, said: Said) {

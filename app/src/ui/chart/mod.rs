@@ -169,16 +169,16 @@ impl ChartState {
 
 /// A part of a chart's time.
 pub type Range = (DateTime<Utc>, DateTime<Utc>);
-type Zooming = Box<dyn Fn(Option<Range>)>;
+type Zooming = Box<dyn Fn(Option<Range>) + Send + Sync>;
 
 /// What is done with a part of the time that was drawn over; `None` when it shall be all again.
 #[derive(Clone, Copy)]
-pub struct Zoom(StoredValue<Zooming, LocalStorage>);
+pub struct Zoom(StoredValue<Zooming>);
 
 impl Zoom {
-    pub fn new(run: impl Fn(Option<Range>) + 'static) -> Self {
+    pub fn new(run: impl Fn(Option<Range>) + Send + Sync + 'static) -> Self {
         let run: Zooming = Box::new(run);
-        Self(StoredValue::new_local(run))
+        Self(StoredValue::new(run))
     }
 
     fn run(self, range: Option<Range>) {
