@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use crate::Result;
 use crate::pool::{Store, with_pool, with_transaction};
-use crate::usage_rollups::{BlockKey, RollupHorizon, lock_blocks, read_block, write_block};
+use crate::usage_rollups::{
+    BlockKey, RollupHorizon, lock_blocks, merge_block, read_block, write_block,
+};
 
 /// Of which stretches an organization has long blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
@@ -165,9 +167,7 @@ impl Store {
                     .await?;
                 let mut cells = Cells::default();
                 for day in &days {
-                    for (dims, cell) in Cells::decode(day)? {
-                        cells.merge_bounded(key.view, dims, &cell);
-                    }
+                    merge_block(&mut cells, key, day);
                 }
                 // Without calls too: that it is there says that it is made.
                 write_block!(tx, organization, key, cells.encode());

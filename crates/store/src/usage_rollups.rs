@@ -199,6 +199,19 @@ fn grown(view: View, before: Option<&[u8]>, added: Cells) -> std::result::Result
     Ok(cells.encode())
 }
 
+/// Adds a block to a coarser one. A damaged block is left out, and the log says so: it must hold
+/// up neither the start nor other organizations.
+pub(crate) fn merge_block(cells: &mut Cells, key: BlockKey, data: &[u8]) {
+    match Cells::decode(data) {
+        Ok(block) => {
+            for (dims, cell) in block {
+                cells.merge_bounded(key.view, dims, &cell);
+            }
+        }
+        Err(error) => tracing::error!(?key, %error, "sums of usage are left out"),
+    }
+}
+
 impl From<Corrupt> for StoreError {
     fn from(error: Corrupt) -> Self {
         Self::Inconsistent(sqlx::Error::Decode(error.into()))

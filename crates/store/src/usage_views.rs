@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::Result;
 use crate::pool::{Store, with_pool, with_transaction};
-use crate::usage_rollups::{BlockKey, lock_blocks, read_block, write_block};
+use crate::usage_rollups::{BlockKey, lock_blocks, merge_block, read_block, write_block};
 
 /// Blocks of one transaction.
 const BLOCKS: i64 = 100;
@@ -66,9 +66,7 @@ impl Store {
                 };
                 if read_block!(tx, organization, key).is_none() {
                     let mut cells = Cells::default();
-                    for (dims, cell) in Cells::decode(data)? {
-                        cells.merge_bounded(view, dims, &cell);
-                    }
+                    merge_block(&mut cells, key, data);
                     write_block!(tx, organization, key, cells.encode());
                     *filled += 1;
                 }

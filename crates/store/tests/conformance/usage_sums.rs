@@ -664,3 +664,29 @@ async fn nodes_of_before_leave_sums_to_others() {
     check(store, ada.id, &rows, "rolled").await;
     database.drop().await;
 }
+
+/// One block of one organization is damaged: the next version starts all the same, and others get
+/// their long sums.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_block_holds_nobody_up() {
+    let database = crate::database::Database::postgres().await;
+    let store = database.store();
+    let (_, ada) = tenant(store, "ada").await;
+    let (_, bob) = tenant(store, "bob").await;
+    let mut dice = Dice(23);
+    insert(store, &long_calls(ada.id, 50, &mut dice)).await;
+    let rows = long_calls(bob.id, 50, &mut dice);
+    insert(store, &rows).await;
+    roll(store, EVER).await;
+    let damage = format!(
+        "UPDATE usage_blocks SET data = '\\x00' WHERE organization_id = '{}'",
+        ada.id.0
+    );
+    database.of_another(&damage).await.expect("is written");
+    store.usage_forget_smallest_view().await.expect("forgets");
+    store.migrate().await.expect("starts");
+    let now = after(0).timestamp_micros();
+    assert!(store.usage_lengthen(now, EVER).await.expect("makes") > 0);
+    check_long(store, bob.id, &rows, "of another").await;
+    database.drop().await;
+}

@@ -233,7 +233,7 @@ pub fn history(found: &AlertsView, cursor: &str) -> AnyView {
                         <span class=class>{words}</span>
                     </td>
                     <td class="font-medium">{incident.rule_name.clone()}</td>
-                    <td class="text-sm">{incident.summary.clone()}</td>
+                    <td class="min-w-56">{incident.summary.clone()}</td>
                     <td class="whitespace-nowrap num">{lasted(incident)}</td>
                     <td>{if incident.told { "told" } else { "silenced" }}</td>
                 </tr>
@@ -249,14 +249,14 @@ pub fn history(found: &AlertsView, cursor: &str) -> AnyView {
             } else {
                 view! {
                     <div class="table-scroll" tabindex="0">
-                        <table class="table">
+                        <table class="data-table">
                             <thead>
                                 <tr>
                                     <th>"Fired"</th>
                                     <th>"Severity"</th>
                                     <th>"Rule"</th>
                                     <th>"What"</th>
-                                    <th>"Lasted"</th>
+                                    <th class="num">"Lasted"</th>
                                     <th>"Told"</th>
                                 </tr>
                             </thead>

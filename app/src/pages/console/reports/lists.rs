@@ -37,7 +37,7 @@ pub fn kept(found: &ReportsShown, cursor: &str, data: Data) -> AnyView {
             } else {
                 view! {
                     <div class="table-scroll" tabindex="0">
-                        <table class="table">
+                        <table class="data-table">
                             <thead>
                                 <tr>
                                     <th>"Report"</th>
